@@ -43,6 +43,7 @@ from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
+from verifier.schedule.hold_table import HoldTable
 from verifier.schedule.login_limiter import LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import ScheduleEntry
@@ -94,6 +95,7 @@ class _Verifier:
 
     def scheduler(self) -> Scheduler:
         store, table = PostgresVerificationStore(self.pool), ScheduleTable(self.pool)
+        holds = HoldTable(self.pool)
         limiter = LoginLimiter(per_host=UNLIMITED, per_account=UNLIMITED, monotonic=self._monotonic)
         logins = Logins(
             minter=Minter(TokenCalls(self.policy, self.tls), Endpoints(), now=now),
@@ -113,6 +115,7 @@ class _Verifier:
                 new_id=new_id,
             ),
             table=table,
+            holds=holds,
             limiter=limiter,
             streams=store.credential,
             event=store.event,
@@ -121,7 +124,7 @@ class _Verifier:
             new_id=new_id,
         )
         notices = Notices(store, table, store.credential, now=now, new_id=new_id)
-        return Scheduler(handler, table, limiter, notices, concurrency=CONCURRENCY, now=now)
+        return Scheduler(handler, table, holds, limiter, notices, concurrency=CONCURRENCY, now=now)
 
 
 @contextmanager

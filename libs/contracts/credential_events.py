@@ -1,8 +1,9 @@
 """Events of a credential's stream, written by the credentials service alone.
 
 Released classes never change: a new version is a new class with an upcaster (`eventlog.events.registry`).
-No event contains a secret. `SecretReference` refers to the secret store. Its fingerprint is a keyed HMAC: a
-service with the key can tell whether two secrets are equal, and nothing else.
+No event contains a secret. `SecretReference` refers to the secret store. Its fingerprint is a keyed HMAC of
+account, credential and secret: it shows whether a credential got the same secret again. Until 0.9.0 it was of
+the secret alone.
 
 Events of a change contain the previous values, so that the audit trail needs no look-up.
 
@@ -39,7 +40,7 @@ SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretReference:
-    """A version of a secret in the secret store. `fingerprint` is 32 hex digits of a keyed HMAC-SHA-256."""
+    """A version of a secret in the secret store."""
 
     version: SecretVersion
     kind: Annotated[SecretKind, Meta(description="The kind of secret that the caller sent.")]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from eventlog.events import PERSONAL
+from eventlog.events import INTERNAL, PERSONAL
 
 _MAX_INT32 = 2**31 - 1
 
@@ -61,7 +61,9 @@ Fingerprint = Annotated[
     str,
     Meta(
         pattern="^[0-9a-f]{32}$",
-        description="Keyed HMAC-SHA-256 of the secret, shortened. Equal secrets have equal fingerprints.",
+        description="In messages and proofs: zeros. In the log: a keyed HMAC-SHA-256 of account, credential "
+        "and secret, shortened.",
+        extra=INTERNAL,
     ),
 ]
 CredentialName = Annotated[

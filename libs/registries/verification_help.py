@@ -33,8 +33,8 @@ GENERAL_HELP: Mapping[Code, str] = {
         "serve it with its full chain from a public authority."
     ),
     Code.BLOCKED_HOST: (
-        "The registry, or its token server, has an address that this service is not allowed to reach. "
-        "An operator can allow it with REGCRED_VERIFIER_ALLOW."
+        "The registry, or its token server, has an address that this service is not allowed to reach, or the "
+        "token server is at another domain. An operator can allow it with REGCRED_VERIFIER_ALLOW."
     ),
     Code.NOT_A_REGISTRY: (
         "The host is not a container registry. Enter the registry's own host, which often differs from "

@@ -84,7 +84,7 @@ def command_part(settings: Settings) -> ApiPart:
             ),
             access.blueprint(credentials),
             imports.blueprint(
-                Importer(credentials, store, secret_fingerprint=keys.secret_fingerprint),
+                Importer(credentials, store),
                 request_fingerprint=request_fingerprint,
             ),
             resolutions.blueprint(store),

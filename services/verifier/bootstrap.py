@@ -29,6 +29,7 @@ from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.schedule.admission import Admission
+from verifier.schedule.hold_table import HoldTable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.scheduler import Scheduler
@@ -39,11 +40,14 @@ from verifier.verifier import Verifier
 ROLE = "regcred_verifier"
 SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "verifier")
 API_CONNECTIONS = 6
-API_SLOTS = 8  # threads of the HTTP server that may wait for registries; the others serve other requests
-API_SLOTS_PER_ACCOUNT = 4
+API_SLOTS = 12  # threads of the HTTP server that may wait for registries; the others serve other requests
+API_SLOTS_PER_ACCOUNT = 3
+API_SLOTS_PER_HOST = 6
+API_RESERVED_SLOTS = 3  # for accounts without a request that waits
 API_RETRY_SECONDS = 2
 CONSUMER = "verifier"
 PAUSE_SECONDS = 0.02  # the verifier handles few types of events: under load it skips the others in batches
+FREE_HANDLERS = 4  # threads that postpone verifications while all slots for logins are taken
 SCHEDULE_CONNECTIONS = 8  # a scheduled login uses a connection for a short time only
 
 
@@ -63,13 +67,18 @@ def registry_part(settings: Settings) -> ApiPart:
         url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare, connects=False
     )
     secrets = new_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
-    slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
+    slots = Slots(
+        total=API_SLOTS,
+        per_account=API_SLOTS_PER_ACCOUNT,
+        retry_after=API_RETRY_SECONDS,
+        reserved=API_RESERVED_SLOTS,
+    )
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
     admission = Admission(
-        table=table,
+        holds=HoldTable(pool),
         limiter=_limiter(settings),
-        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
+        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_HOST, untried=API_SLOTS_PER_HOST),
         now=DatabaseClock(pool, monotonic=monotonic),
         monotonic=monotonic,
         sleep=sleep,
@@ -118,7 +127,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     if keys is None:
         return
     concurrency = settings.consumers.verifier_concurrency
-    pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
+    pool = open_pool(url, role=ROLE, size=concurrency + FREE_HANDLERS + SCHEDULE_CONNECTIONS)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     checks["secret_store"] = secrets.check
     personal = open_personal_keys(keys)
@@ -134,10 +143,11 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         monotonic=monotonic,
         new_id=new_id,
     )
-    logins, table = settings.logins, ScheduleTable(pool)
+    logins, table, holds = settings.logins, ScheduleTable(pool), HoldTable(pool)
     handler = VerificationHandler(
         verifier=verifier,
         table=table,
+        holds=holds,
         limiter=limiter,
         streams=store.credential,
         event=store.event,
@@ -147,7 +157,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     )
     notices = Notices(store, table, store.credential, now=clock, new_id=new_id)
     scheduler = Scheduler(
-        handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
+        handler, table, holds, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
     )
     schedule = Thread(
         target=scheduler.run,
@@ -161,7 +171,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         partial(handler.handle, bulkhead=Bulkhead(concurrency)),
         name=CONSUMER,
         types=TYPES,
-        concurrency=concurrency,
+        concurrency=concurrency + FREE_HANDLERS,
         tiers=settings.consumers.retry_tiers,
         stop=stop,
         personal=personal,

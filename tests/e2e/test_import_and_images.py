@@ -54,7 +54,7 @@ def test_a_docker_configuration_is_imported_verified_and_imported_again(cli: Cli
     again = cli.json("import", "-", secret=Path(file).read_text())
     assert again["items"][0] == created | {
         "status": "duplicate",
-        "reason": f"{created['name']} is the same login",
+        "reason": f"{created['name']} is for the same username; rotate it to replace its secret",
     }
     assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [created["credential_id"]]
 

@@ -83,7 +83,7 @@ def test_an_import_reveals_no_secret_and_leaves_no_orphan(body: dict[str, Any], 
         return sha256(secret.reveal().encode("utf-8", "replace")).hexdigest()[:32]
 
     credentials = Credentials(store, secrets, secret_fingerprint=fingerprint, new_id=new_id)
-    importing = Importer(credentials, store, secret_fingerprint=fingerprint)
+    importing = Importer(credentials, store)
     app = create_app(
         [imports.blueprint(importing, request_fingerprint=lambda content: sha256(content).digest())],
         authenticate=lambda _token: WRITER,

@@ -15,10 +15,14 @@ class TooManyAtOnce(Exception):
 
 
 class Slots:
-    """`total` slots in this process, of which one account gets at most `per_account`. Callers do not wait."""
+    """`total` slots in this process, of which one account gets at most `per_account`. Callers do not wait.
 
-    def __init__(self, *, total: int, per_account: int, retry_after: int) -> None:
+    The last `reserved` slots are for accounts that hold none, so that few accounts cannot hold all.
+    """
+
+    def __init__(self, *, total: int, per_account: int, retry_after: int, reserved: int = 0) -> None:
         self._total = total
+        self._reserved = reserved
         self._per_account = per_account
         self._retry_after = retry_after
         self._in_use: Counter[str] = Counter()
@@ -32,7 +36,9 @@ class Slots:
             TooManyAtOnce: no slot is free.
         """
         with self._lock:
-            if self._in_use.total() >= self._total or self._in_use[account_id] >= self._per_account:
+            held = self._in_use.get(account_id, 0)
+            free = self._total - self._in_use.total() - (self._reserved if held else 0)
+            if free <= 0 or held >= self._per_account:
                 raise TooManyAtOnce(self._retry_after)
             self._in_use[account_id] += 1
         try:

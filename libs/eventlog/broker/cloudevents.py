@@ -14,6 +14,7 @@ from chassis.runtime.clock import rfc3339
 from eventlog.broker.errors import MalformedMessage
 from eventlog.events.envelope import StoredEvent
 from eventlog.events.errors import MalformedEvent
+from eventlog.events.internal import without_internal
 from eventlog.events.personal import payload_or_erased
 
 PREFIX = "cloudEvents:"
@@ -83,7 +84,7 @@ def outgoing_message(event: StoredEvent) -> OutgoingMessage:
         routing_key=name,
         message_id=event_id,
         headers=headers,
-        body=payload_or_erased(event),
+        body=without_internal(name, event.schema_version, payload_or_erased(event).decode()).encode(),
         timestamp=metadata.occurred_at,
     )
 

@@ -2,6 +2,7 @@
 
 from eventlog.events.codec import decode_event, decode_metadata, encode, encode_metadata
 from eventlog.events.envelope import (
+    INTERNAL,
     PERSONAL,
     Actor,
     Metadata,
@@ -16,6 +17,7 @@ from eventlog.events.registry import EVENTS, EventRegistry, EventType, event
 
 __all__ = [
     "EVENTS",
+    "INTERNAL",
     "PERSONAL",
     "Actor",
     "EventError",

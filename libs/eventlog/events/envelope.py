@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+INTERNAL = {"internal": True}  # `Meta(extra=INTERNAL)` marks a field that stays in the log (`internal`)
 PERSONAL = {"personal": True}  # `Meta(extra=PERSONAL)` marks a field as encrypted (`personal`)
 
 

@@ -137,22 +137,31 @@ def personal_fields(payload_class: type) -> _Fields:
     Raises:
         TypeError: the class has a personal field in a list, which is not supported.
     """
-    found = _personal(inspect.type_info(payload_class))
+    return marked_fields(payload_class, "personal")
+
+
+def marked_fields(payload_class: type, mark: str) -> _Fields:
+    """The fields of a class whose definition has this mark in `Meta(extra=…)`, by name.
+
+    Raises:
+        TypeError: the class has such a field in a list, which is not supported.
+    """
+    found = _marked(inspect.type_info(payload_class), mark)
     return found if isinstance(found, dict) else {}
 
 
-def _personal(kind: inspect.Type) -> _Fields | bool:
+def _marked(kind: inspect.Type, mark: str) -> _Fields | bool:
     match kind:
         case inspect.Metadata():
-            return bool((kind.extra or {}).get("personal")) or _personal(kind.type)
+            return bool((kind.extra or {}).get(mark)) or _marked(kind.type, mark)
         case inspect.UnionType():
-            members = [_personal(member) for member in kind.types]
+            members = [_marked(member, mark) for member in kind.types]
             return next((found for found in members if found), False)
         case inspect.DataclassType() | inspect.StructType():
-            of_fields = {field.encode_name: _personal(field.type) for field in kind.fields}
+            of_fields = {field.encode_name: _marked(field.type, mark) for field in kind.fields}
             return {name: found for name, found in of_fields.items() if found}
-        case inspect.VarTupleType() | inspect.ListType() if _personal(kind.item_type):
-            raise TypeError("a personal field in a list is not supported")
+        case inspect.VarTupleType() | inspect.ListType() if _marked(kind.item_type, mark):
+            raise TypeError(f"a {mark} field in a list is not supported")
         case _:
             return False
 

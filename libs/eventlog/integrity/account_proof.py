@@ -1,7 +1,8 @@
 """Writes and verifies the proof of one account (ADR 11).
 
-The proof contains all events of the account up to a position of the log, unchanged and in order. A
-verification needs neither a database nor events of other accounts.
+The proof contains all events of the account up to a position of the log, in order, unchanged except for
+internal fields (`eventlog.events.internal`), which have zeros. A verification needs neither a database nor
+events of other accounts.
 
     {"format":"regcred-account-proof-1","account_id":"acme"}
     {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `HashedEvent` has it
@@ -24,6 +25,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.runtime.clock import rfc3339
+from eventlog.events.internal import without_internal
 from eventlog.integrity.chain import Anchor, Fault, HashedEvent, Link, verify_chain
 from eventlog.integrity.keys import key_id
 
@@ -59,6 +61,7 @@ class Proven:
     log: Anchor
     time: str
     key_id: str
+    comparable: bytes  # `head` of the same events without internal fields, which proofs of 0.9.0 had
 
 
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,7 +141,7 @@ def write_proof(
     )
     signature = base64.b64encode(key.sign(end.signed(account_id))).decode()
     file.write(_line(msgspec.structs.replace(end, signature=signature)))
-    return _proven(account_id, end)
+    return _proven(account_id, end, head)
 
 
 def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Proven | None = None) -> Proven:
@@ -159,7 +162,7 @@ def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Prove
         raise BrokenProof(number, f"its format is {header.format!r}, not {FORMAT!r}")
     if earlier is not None and earlier.account_id != header.account_id:
         raise BrokenProof(number, "the earlier proof is of another account")
-    head, count, position = _START, 0, 0
+    head, comparable, count, position = _START, _START, 0, 0
     versions: dict[str, int] = {}
     number, text = next(lines, (2, b""))
     for following in lines:  # the last line is the signed end
@@ -172,14 +175,18 @@ def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Prove
             raise BrokenProof(number, f"version {event.version} of its stream does not follow")
         versions[event.stream_id], position = event.version, event.position
         head, count = _next(head, text), count + 1
-        if earlier is not None and count == earlier.events and head != earlier.head:
+        try:
+            comparable = _next(comparable, _line(_public(event)))
+        except msgspec.MsgspecError:
+            raise BrokenProof(number, "the data of the event is not JSON") from None
+        if earlier is not None and count == earlier.events and comparable != earlier.comparable:
             raise BrokenProof(number, "the events up to this line are not those of the earlier proof")
         number, text = following
     end = _read(_SignedEnd, number, text)
     if (end.events, end.head) != (count, head.hex()) or end.log_position < position:
         raise BrokenProof(number, "the events are not those that were signed")
     _check_signature(end, header.account_id, number, key)
-    proven = _proven(header.account_id, end)
+    proven = _proven(header.account_id, end, comparable)
     if earlier is not None:
         _check_earlier(proven, earlier, number)
     return proven
@@ -207,7 +214,11 @@ def _check_earlier(proven: Proven, earlier: Proven, number: int) -> None:
 
 
 def _event(position: int, entry: HashedEvent) -> _Event:
-    return _Event(position, **{name: getattr(entry, name) for name in HashedEvent.__slots__})
+    return _public(_Event(position, **{name: getattr(entry, name) for name in HashedEvent.__slots__}))
+
+
+def _public(event: _Event) -> _Event:
+    return msgspec.structs.replace(event, data=without_internal(event.type, event.schema_version, event.data))
 
 
 def _line(struct: msgspec.Struct) -> bytes:
@@ -228,9 +239,17 @@ def _read(kind: type[_S], number: int, text: bytes) -> _S:
     return found
 
 
-def _proven(account_id: str, end: _SignedEnd) -> Proven:
+def _proven(account_id: str, end: _SignedEnd, comparable: bytes) -> Proven:
     try:
         head, log_hash = bytes.fromhex(end.head), bytes.fromhex(end.log_hash)
     except ValueError:
         raise BrokenProof(0, "the hashes are not hexadecimal") from None
-    return Proven(account_id, end.events, head, Anchor(end.log_position, log_hash), end.time, end.key_id)
+    return Proven(
+        account_id,
+        end.events,
+        head,
+        Anchor(end.log_position, log_hash),
+        end.time,
+        end.key_id,
+        comparable,
+    )

@@ -19,6 +19,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Scheme = Literal["http", "https"]
 Endpoint = tuple[str, int]
+AnyPort = tuple[str, int | None]  # `None`: all ports of the host
 
 HTTPS_PORT = 443
 _MAX_PORT = 65535
@@ -45,10 +46,12 @@ _BLOCKED_NETWORKS = tuple(
 
 
 class InvalidPolicy(ValueError):
-    """An entry of the operator's lists is neither a network, nor a host, nor host:port."""
+    """An entry of the operator's lists has none of their forms."""
 
     def __init__(self, entry: str) -> None:
-        super().__init__(f"{entry!r} is neither a network, nor a host, nor host:port")
+        super().__init__(
+            f"{entry!r} is neither a network, nor a host, nor host:port, nor registry=token server"
+        )
         self.entry = entry
 
 
@@ -56,17 +59,21 @@ class InvalidPolicy(ValueError):
 class NetworkPolicy:
     """The operator's lists: allowed networks, hosts and endpoints, and endpoints that are reached by HTTP.
 
-    An entry in the list for HTTP does not allow the address of the endpoint.
+    An entry in the list for HTTP does not allow the address of the endpoint. `token_servers` has pairs of a
+    registry and a token server of another domain that it may name.
     """
 
     networks: tuple[Network, ...] = ()
     hosts: frozenset[str] = frozenset()
     endpoints: frozenset[Endpoint] = frozenset()
     http: frozenset[Endpoint] = frozenset()
+    token_servers: frozenset[tuple[AnyPort, AnyPort]] = frozenset()
 
     @classmethod
     def parse(cls, allow: str, allow_http: str) -> "NetworkPolicy":
         """Read `REGCRED_VERIFIER_ALLOW` and `REGCRED_VERIFIER_ALLOW_HTTP`.
+
+        `registry=token server` allows the address of the token server, and pairs it with the registry.
 
         Raises:
             InvalidPolicy: an entry cannot be read.
@@ -74,8 +81,10 @@ class NetworkPolicy:
         networks: list[Network] = []
         hosts: set[str] = set()
         endpoints: set[Endpoint] = set()
-        for entry in _entries(allow):
-            network = _network(entry)
+        pairs: set[tuple[AnyPort, AnyPort]] = set()
+        for listed in _entries(allow):
+            registry, equals, entry = listed.rpartition("=")
+            network = None if equals else _network(entry)
             host, port = ("", None) if network else _host_and_port(entry)
             if network:
                 networks.append(network)
@@ -83,6 +92,8 @@ class NetworkPolicy:
                 hosts.add(host)
             else:
                 endpoints.add((host, port))
+            if equals:
+                pairs.add((_host_and_port(registry), (host, port)))
         http = set()
         for entry in _entries(allow_http):
             host, port = _host_and_port(entry)
@@ -94,6 +105,7 @@ class NetworkPolicy:
             hosts=frozenset(hosts),
             endpoints=frozenset(endpoints),
             http=frozenset(http),
+            token_servers=frozenset(pairs),
         )
 
     def permits(self, host: str, port: int, address: Address) -> bool:
@@ -108,6 +120,14 @@ class NetworkPolicy:
         ):
             return True
         return is_public(address)
+
+    def pairs(self, registry: Endpoint, token_server: Endpoint) -> bool:
+        """Whether the operator lists this token server for this registry."""
+        return any(
+            (name, server) in self.token_servers
+            for name in (registry, (registry[0], None))
+            for server in (token_server, (token_server[0], None))
+        )
 
     def scheme_for(self, host_and_port: str) -> Scheme:
         """`http` for an endpoint in the operator's list, `https` for all others."""
@@ -163,7 +183,7 @@ def _host_and_port(entry: str) -> tuple[str, int | None]:
         port = after if colon else None
     if port is not None and not (port.isdecimal() and 0 < int(port) <= _MAX_PORT):
         raise InvalidPolicy(entry)
-    if not host or any(character in host for character in "/@ *"):
+    if not host or any(character in host for character in "/@ *="):
         raise InvalidPolicy(entry)
     return _normalised(host), None if port is None else int(port)
 

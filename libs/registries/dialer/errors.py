@@ -6,7 +6,8 @@ LoginNotTried
 ├── TlsFailed         the server does not speak TLS, or its certificate is not valid
 ├── NotHttp           the server does not speak HTTP
 ├── BudgetExceeded    too many requests
-└── BadChallenge      the registry's challenge cannot be read
+├── BadChallenge      the registry's challenge cannot be read
+└── LoginTooLarge     the login is larger than the requests that servers accept
 
 Messages contain nothing that a registry sent, with one exception: the message about a blocked token server
 names its host, shortened and without special characters, so that users know what to ask their operator for.
@@ -38,4 +39,8 @@ class BudgetExceeded(LoginNotTried):
 
 
 class BadChallenge(LoginNotTried):
+    pass
+
+
+class LoginTooLarge(LoginNotTried):
     pass

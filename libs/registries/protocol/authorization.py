@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from chassis.secret import Secret
 from registries.dialer.addresses import NetworkPolicy
-from registries.dialer.errors import BadChallenge
+from registries.dialer.errors import BadChallenge, Blocked, LoginTooLarge
 from registries.dialer.response import HttpResponse
 from registries.dialer.session import HttpSession
 from registries.logins.registry_login import RegistryLogin
@@ -21,6 +21,7 @@ from registries.protocol.challenge import Challenge
 from registries.protocol.realm import Realm, check_realm
 
 CLIENT_ID = "regcred"
+MAX_LOGIN = 8 * 1024  # bytes of username and password; the largest are key files with 2.3 KiB
 _TOKEN = re.compile(r"[\x21-\x7e]{1,32768}")
 
 
@@ -47,17 +48,30 @@ class Authorizer:
     login: RegistryLogin
 
     def basic(self) -> dict[str, str]:
-        """The header of a Basic login. An identity token cannot be used for Basic."""
+        """The header of a Basic login. An identity token cannot be used for Basic.
+
+        Raises `LoginTooLarge`: servers drop requests with long headers, which would look like an outage.
+        """
         password = self.login.password or Secret("")
         text = f"{self.login.username}:{password.reveal()}".encode()
+        if len(text) > MAX_LOGIN:
+            raise LoginTooLarge("the secret is too large for a login, and was not sent")
         return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
     def ask(self, server: TokenServer, scope: str | None) -> HttpResponse:
-        """Request a token: GET with Basic for a password, POST for an identity token (OAuth2)."""
+        """Request a token: GET with Basic for a password, POST for an identity token (OAuth2).
+
+        An identity token is sent only to a token server of the registry, and not to others in its domain.
+        """
         parameters = _parameters(server, scope)
         if self.login.identity_token is None:
             url = server.realm.with_query([*parameters, ("account", self.login.username)])
             return self.session.request("GET", url, headers=self.basic())
+        if not server.realm.is_own:
+            raise Blocked(
+                "its token server is at another host, and gets no identity token; "
+                "the operator can pair it with the registry"
+            )
         form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", self.login.identity_token.reveal()),

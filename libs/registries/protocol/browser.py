@@ -22,7 +22,7 @@ from registries.catalogue import provider_or_custom
 from registries.dialer.addresses import NetworkPolicy
 from registries.dialer.connection import Deadline
 from registries.dialer.dialer import Dialer, Resolver, system_resolver
-from registries.dialer.errors import Blocked, LoginNotTried, Unreachable
+from registries.dialer.errors import Blocked, LoginNotTried, LoginTooLarge, Unreachable
 from registries.dialer.response import HttpResponse
 from registries.dialer.session import HttpSession
 from registries.hosts import api_host
@@ -135,10 +135,12 @@ class Browser:
             # The same message for both, so that callers cannot find out which hosts exist in a private
             # network.
             raise RegistryUnreachable("regcred cannot connect to the registry") from None
+        except LoginTooLarge as error:
+            raise RegistryRefused(str(error)) from None
         except LoginNotTried as error:
             raise RegistryUnreachable(f"the request to the registry failed: {error}") from None
         if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            of_login = authorization == authorizer.basic()
+            of_login = authorization.get("Authorization", "").startswith("Basic ")
             raise _refusal(response, provider, by="registry", of_login=of_login)
         return response
 

@@ -22,6 +22,7 @@ from registries.dialer.errors import (
     Blocked,
     BudgetExceeded,
     LoginNotTried,
+    LoginTooLarge,
     NotHttp,
     TlsFailed,
     Unreachable,
@@ -53,6 +54,7 @@ _CODES: Mapping[type[LoginNotTried], VerificationCode] = {
     NotHttp: VerificationCode.NOT_A_REGISTRY,
     BudgetExceeded: VerificationCode.BAD_CHALLENGE,
     BadChallenge: VerificationCode.BAD_CHALLENGE,
+    LoginTooLarge: VerificationCode.UNVERIFIABLE,
 }
 
 

@@ -1,8 +1,13 @@
 """Which token servers a registry may name in its challenge. Pure; the dialer checks the address.
 
 The registry chooses the realm, and the realm receives the user's password. So it must be at the registry's
-own host, in its domain, at the known host of the provider, or in the operator's list. Clients that trusted
-any realm leaked credentials (`docs/reference/registry-login.md`, "Realm").
+own host, in its domain, at the known host of the provider, or paired with the registry by the operator.
+Otherwise a registry could send requests to every server that the operator lists, and would get the token that
+the server returns. Clients that trusted any realm leaked credentials (`docs/reference/registry-login.md`,
+"Realm").
+
+A realm in the domain of the registry may be a server that has nothing to do with it. It gets no query of the
+registry's choice, and no identity token, which is sent with POST.
 """
 
 import re
@@ -10,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from registries.catalogue import PROVIDERS
-from registries.dialer.addresses import HTTPS_PORT, NetworkPolicy
+from registries.dialer.addresses import HTTPS_PORT, Endpoint, NetworkPolicy
 from registries.dialer.errors import BadChallenge, Blocked
 
 _KNOWN_REALMS = {registry: host for entry in PROVIDERS for registry, host in entry.realms.items()}
@@ -29,6 +34,7 @@ SHARED_DOMAINS = frozenset(
     """.split()  # noqa: SIM905 a list of forty quoted words is not easier to read
 )
 _NO_REALM = "the registry names no valid token server"
+_PAIR = "the operator can pair it with the registry"
 _MAX_LENGTH = 2048
 # Hosts that resolvers accept: labels, or an address without a zone. No escapes and no separators of URLs.
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+|[0-9a-f.]*:[0-9a-f:.]+")
@@ -39,9 +45,13 @@ _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "gv", "ne", "net", "
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """The URL of a token server that is allowed."""
+    """The URL of a token server that is allowed.
+
+    `is_own`: it is at the registry's own host, at the known host of the provider, or paired by the operator.
+    """
 
     url: str
+    is_own: bool = True
 
     def with_query(self, pairs: list[tuple[str, str]]) -> str:
         """The URL with `pairs` appended to its query."""
@@ -63,11 +73,13 @@ def check_realm(realm: str, *, registry_url: str, policy: NetworkPolicy) -> Real
     registry = urlsplit(registry_url)
     if parts.scheme == "http" and (host, port) not in policy.http:
         raise Blocked(f"its token server at {_printable(host)} does not use TLS; the operator can allow it")
-    if not _related(host, port, registry.hostname or "", policy):
-        raise Blocked(
-            f"its token server at {_printable(host)} is at another domain; the operator can allow it"
-        )
-    return Realm(urlunsplit(parts._replace(fragment="")))
+    endpoint = (registry.hostname or "", registry.port or (80 if registry.scheme == "http" else HTTPS_PORT))
+    is_own = _is_own(host, port, endpoint, policy)
+    if not is_own and not _in_domain(host, endpoint[0]):
+        raise Blocked(f"its token server at {_printable(host)} is at another domain; {_PAIR}")
+    if not is_own and parts.query:
+        raise Blocked(f"the URL of its token server at {_printable(host)} has a query; {_PAIR}")
+    return Realm(urlunsplit(parts._replace(fragment="")), is_own)
 
 
 def _parsed(realm: str, registry_url: str) -> tuple[SplitResult, str, int]:
@@ -84,11 +96,13 @@ def _parsed(realm: str, registry_url: str) -> tuple[SplitResult, str, int]:
     return parts, host, port
 
 
-def _related(host: str, port: int, registry: str, policy: NetworkPolicy) -> bool:
-    if host == registry or _KNOWN_REALMS.get(registry) == host:
+def _is_own(host: str, port: int, registry: Endpoint, policy: NetworkPolicy) -> bool:
+    if host == registry[0] or _KNOWN_REALMS.get(registry[0]) == host:
         return True
-    if host in policy.hosts or (host, port) in policy.endpoints or (host, port) in policy.http:
-        return True
+    return policy.pairs(registry, (host, port))
+
+
+def _in_domain(host: str, registry: str) -> bool:
     domain = _domain(registry)
     return domain is not None and (host == domain or host.endswith("." + domain))
 

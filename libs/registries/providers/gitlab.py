@@ -60,6 +60,10 @@ PROVIDER = Provider(
     "or gitlab.example.com:5050.",
     quirks=(
         "The registry's host is not that of the web site.",
+        (
+            "If the token server has another domain, the operator pairs it with the registry in "
+            "REGCRED_VERIFIER_ALLOW: registry.example.com=gitlab.example.org."
+        ),
         "Any username is accepted with an access token.",
         "Many failed logins from one address block it for an hour, if the administrator enabled this.",
     ),

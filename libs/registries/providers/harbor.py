@@ -22,6 +22,11 @@ PROVIDER = Provider(
     "the CLI secret of their profile.",
     quirks=(
         "The prefix robot$ can be configured; Harbor shows the full name next to the secret.",
+        "Logins go to the host of Harbor's external_url.",
+        (
+            "If the token server has another domain, the operator pairs it with the registry in "
+            "REGCRED_VERIFIER_ALLOW: registry.example.com=harbor.example.org."
+        ),
         "regcred must trust a private certificate authority (REGCRED_VERIFIER_CA_FILE).",
     ),
     docs_url="https://goharbor.io/docs/latest/working-with-projects/project-configuration/"

@@ -5,6 +5,7 @@ once. If the outcome of the append is unknown, the version stays, and the sweep 
 to it.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -97,11 +98,12 @@ class Credentials:
         # A concurrent repetition may have taken the name or the first id since the caller tried.
         if replayed := self._handler.replay(request):
             return replayed
+        path = SecretPath(request.account_id, credential_id)
         command = AddCredential(
             credential_id=credential_id,
             registry=secret.registry,
             username=secret.login.username,
-            secret=self._reference(secret, 1),
+            secret=self._reference(path, secret, 1),
             details=details,
             restrictions=restrictions,
         )
@@ -109,17 +111,16 @@ class Credentials:
         if name_taken:
             raise NameTaken(details.name)
 
-        path = SecretPath(request.account_id, credential_id)
         version = self._put_first(path, secret, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
         # it: do not discard the secret.
         with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
             try:
-                referring = replace(command, secret=self._reference(secret, version))
+                referring = replace(command, secret=self._reference(path, secret, version))
                 return self._handler.append(request, NEW_CREDENTIAL, referring)
             except SecretDiscarded:  # an earlier attempt wrote this version, and the sweep was faster
                 version = self._put_next(path, secret, version)
-                referring = replace(command, secret=self._reference(secret, version))
+                referring = replace(command, secret=self._reference(path, secret, version))
                 return self._handler.append(request, NEW_CREDENTIAL, referring)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
@@ -167,7 +168,7 @@ class Credentials:
             command = RotateSecret(
                 registry=secret.registry,
                 username=secret.login.username,
-                secret=self._reference(secret, version),
+                secret=self._reference(path, secret, version),
                 expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
                 previous_valid_until=request.now + grace,
             )
@@ -252,8 +253,13 @@ class Credentials:
         derived = chain([uuid5(_IDS, name)], (uuid5(_IDS, f"{name}:{number}") for number in count(1)))
         return next(credential_id for credential_id in derived if not self._store.load(credential_id))
 
-    def _reference(self, secret: NewSecret, version: int) -> SecretReference:
-        fingerprint = self._secret_fingerprint(secret.login.to_secret())
+    def _reference(self, path: SecretPath, secret: NewSecret, version: int) -> SecretReference:
+        """The reference to a secret. Its fingerprint differs in each account and credential.
+
+        Otherwise a guessed secret could be added as another credential and be compared.
+        """
+        of_credential = [path.account_id, str(path.credential_id), secret.login.to_secret().reveal()]
+        fingerprint = self._secret_fingerprint(Secret(json.dumps(of_credential)))
         return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
 
     def _put_first(self, path: SecretPath, secret: NewSecret, *, write_id: str) -> int:

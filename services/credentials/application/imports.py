@@ -9,7 +9,7 @@ import can be repeated: a credential that was created is then a duplicate, or un
 created as before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
@@ -17,7 +17,6 @@ from uuid import UUID
 
 from chassis.invalid_input import InvalidInput
 from chassis.runtime.unavailable import Unavailable
-from chassis.secret import Secret
 from contracts.credential import Active, fold
 from contracts.credential_events import Details, Restrictions, Scope
 from credentials.application.command_handler import CommandRequest, CommandResult
@@ -77,25 +76,21 @@ class _StoredLogin:
     name: str
     username: str
     repositories: frozenset[str]
-    fingerprint: str
 
 
 class Importer:
     """Imports entries. Raises `EventStoreError` and `SecretStoreUnavailable` if nothing was created."""
 
-    def __init__(
-        self, credentials: Credentials, store: CredentialStore, *, secret_fingerprint: Callable[[Secret], str]
-    ) -> None:
+    def __init__(self, credentials: Credentials, store: CredentialStore) -> None:
         self._credentials = credentials
         self._store = store
-        self._secret_fingerprint = secret_fingerprint
 
     def run(self, request: CommandRequest, wanted: Import) -> list[ImportResult]:
         """Return one result for each entry, in their order."""
         requests = [_of_entry(request, index) for index in range(len(wanted.entries))]
         # All replays are read before anything is created: under the key of another import nothing is created.
         replays = [None if wanted.dry_run else self._credentials.replay(one) for one in requests]
-        run = _Run(self._credentials, self._store, self._secret_fingerprint, wanted)
+        run = _Run(self._credentials, self._store, wanted)
         results: list[ImportResult] = []
         unavailable = False
         for entry, one, replayed in zip(wanted.entries, requests, replays, strict=True):
@@ -120,12 +115,10 @@ class _Run:
         self,
         credentials: Credentials,
         store: CredentialStore,
-        secret_fingerprint: Callable[[Secret], str],
         wanted: Import,
     ) -> None:
         self._credentials = credentials
         self._store = store
-        self._secret_fingerprint = secret_fingerprint
         self._wanted = wanted
         self._loaded: dict[UUID, _StoredLogin | None] = {}
         self._names: set[str] = set()
@@ -142,7 +135,6 @@ class _Run:
             name="",
             username=secret.login.username,
             repositories=_repositories([secret.path_prefix or ""]),
-            fingerprint=self._secret_fingerprint(secret.login.to_secret()),
         )
         while True:
             # The name is chosen before the stored logins are read. A concurrent import of the same login has
@@ -152,7 +144,7 @@ class _Run:
             if alike is not None:
                 if replayed := self._credentials.replay(request):  # a concurrent repetition has stored it
                     return _created(entry, replayed)
-                return _duplicate(entry, alike, same=alike.fingerprint == new.fingerprint)
+                return _duplicate(entry, alike)
             self._names.add(name)
             if self._wanted.dry_run:
                 return replace(_result(entry, "created", None), name=name)
@@ -162,14 +154,18 @@ class _Run:
                 continue  # another request has just taken the name
 
     def _alike(self, account_id: str, host: str, new: _StoredLogin) -> _StoredLogin | None:
-        """Return a credential for the same username and repositories, preferably one with the same secret."""
-        alike = [
-            stored
-            for stored in self._stored_logins(account_id, host)
-            if (stored.username, stored.repositories) == (new.username, new.repositories)
-        ]
-        same = [stored for stored in alike if stored.fingerprint == new.fingerprint]
-        return next(iter(same or alike), None)
+        """Return a credential for the same username and repositories.
+
+        Secrets are not compared: a caller could otherwise guess the secret of a stored credential.
+        """
+        return next(
+            (
+                stored
+                for stored in self._stored_logins(account_id, host)
+                if (stored.username, stored.repositories) == (new.username, new.repositories)
+            ),
+            None,
+        )
 
     def _stored_logins(self, account_id: str, host: str) -> Iterator[_StoredLogin]:
         """Yield the logins that the account has now. Each credential is loaded once in an import."""
@@ -189,7 +185,6 @@ class _Run:
             name=state.details.name,
             username=state.username,
             repositories=_repositories(state.details.repository_prefixes),
-            fingerprint=state.secret.fingerprint,
         )
 
     def _add(self, request: CommandRequest, secret: NewSecret, name: str) -> CommandResult:
@@ -235,11 +230,6 @@ def _created(entry: ConfigEntry, result: CommandResult) -> ImportResult:
     )
 
 
-def _duplicate(entry: ConfigEntry, stored: _StoredLogin, *, same: bool) -> ImportResult:
-    if same:
-        reason = f"{stored.name} is the same login"
-    else:
-        reason = (
-            f"{stored.name} is for the same username, with another secret; rotate it to replace that secret"
-        )
+def _duplicate(entry: ConfigEntry, stored: _StoredLogin) -> ImportResult:
+    reason = f"{stored.name} is for the same username; rotate it to replace its secret"
     return replace(_result(entry, "duplicate", reason), credential_id=stored.credential_id, name=stored.name)

@@ -15,10 +15,10 @@ from threading import Lock
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from verifier.schedule.backoff import REFUSED, clears_hold, hold_after
+from verifier.schedule.backoff import clears_hold, hold_after, is_guess
+from verifier.schedule.hold_table import HoldTable, Paced
 from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter, Wait
-from verifier.schedule.rows import hold_name
-from verifier.schedule.table import ScheduleTable
+from verifier.schedule.rows import HeldLogin
 
 MAX_WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
@@ -29,7 +29,7 @@ DelayReason = Literal["login_held_back", "too_many_logins"]
 class LoginDelayed(Exception):
     """The login is not tried now. The caller may try again after `retry_after` seconds.
 
-    `reason` is `login_held_back` if the registry recently refused a login of this user, and `too_many_logins`
+    `reason` is `login_held_back` if the registry recently refused logins of this user, and `too_many_logins`
     if the limit of the registry or of the account is reached.
     """
 
@@ -48,6 +48,11 @@ class LoginIdentity:
     account_id: str
     known_valid: bool = False
 
+    @property
+    def held(self) -> HeldLogin:
+        """The login, as it is held back."""
+        return HeldLogin.of(self.registry_host, self.username, self.account_id)
+
 
 @dataclass(slots=True)
 class AdmittedLogin:
@@ -65,25 +70,25 @@ class AdmittedLogin:
 class Admission:
     """Admits logins that requests wait for. Raises `EventStoreUnavailable` if the database is unavailable."""
 
-    table: ScheduleTable
+    holds: HoldTable
     limiter: LoginLimiter
     bulkhead: Bulkhead
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
-    _trying: set[tuple[str, str]] = field(default_factory=set)
+    _trying: set[HeldLogin] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
     def for_test(self, identity: LoginIdentity) -> Iterator[AdmittedLogin]:
         """Admit a login that may be wrong.
 
-        Only one login of a user runs at a time, so that its outcome applies to the next one.
+        Of an account, only one login of a user runs at a time, so that its outcome applies to the next one.
 
         Raises:
             LoginDelayed: the login has to wait longer than `MAX_WAIT_SECONDS`.
         """
-        key = (identity.registry_host, hold_name(identity.username, identity.account_id))
+        key = identity.held
         until = self.monotonic() + MAX_WAIT_SECONDS
         while not self._try_begin(key):
             self._wait(_POLL_SECONDS, until, "too_many_logins")
@@ -106,20 +111,40 @@ class Admission:
 
     @contextmanager
     def _admitted(self, identity: LoginIdentity, until: float) -> Iterator[AdmittedLogin]:
-        name = hold_name(identity.username, identity.account_id)
-        while (seconds := self._hold_seconds(identity, name)) > 0:
+        login = identity.held
+        while (seconds := self._hold_seconds(identity, login)) > 0:
             self._wait(seconds, until, "login_held_back")
-        stage, host = NO_TOKEN, identity.registry_host
+        if not identity.known_valid:
+            self._take_pace(login, until)
+        admitted = AdmittedLogin()
+        try:
+            self._take_slot(identity, until)
+            try:
+                yield admitted
+            finally:
+                responded = admitted.outcome != VerificationCode.UNREACHABLE
+                self.limiter.leave(
+                    self.bulkhead, identity.registry_host, identity.account_id, responded=responded
+                )
+                self._record(login, admitted)
+        finally:
+            if not (identity.known_valid or is_guess(admitted.outcome)):
+                self.holds.give_back(login, self.now())
+
+    def _take_pace(self, login: HeldLogin, until: float) -> None:
+        """Wait for a token of the pace of the user."""
+        try:
+            seconds = self.holds.reserve(login, self.now(), at_most=until - self.monotonic())
+        except Paced as paced:
+            raise LoginDelayed("login_held_back", paced.seconds) from None
+        if seconds:
+            self.sleep(seconds)
+
+    def _take_slot(self, identity: LoginIdentity, until: float) -> None:
+        stage = NO_TOKEN
         while wait := self._admit(identity, stage, until):
             self._wait(wait.seconds, until, "too_many_logins")
             stage = wait.stage
-        admitted = AdmittedLogin()
-        try:
-            yield admitted
-        finally:
-            responded = admitted.outcome != VerificationCode.UNREACHABLE
-            self.limiter.leave(self.bulkhead, host, identity.account_id, responded=responded)
-            self._record(host, name, admitted)
 
     def _admit(self, identity: LoginIdentity, stage: int, until: float) -> Wait | None:
         max_wait = max(0.0, until - self.monotonic())
@@ -127,21 +152,17 @@ class Admission:
             self.bulkhead, identity.registry_host, identity.account_id, stage, max_wait=max_wait
         )
 
-    def _try_begin(self, key: tuple[str, str]) -> bool:
+    def _try_begin(self, key: HeldLogin) -> bool:
         with self._lock:
             if key in self._trying:
                 return False
             self._trying.add(key)
             return True
 
-    def _hold_seconds(self, identity: LoginIdentity, name: str) -> float:
-        """Seconds until the hold expires, 0.0 if there is none.
-
-        A hold after a refused secret does not apply to a login that is known to be valid. A hold after a rate
-        limit applies to every login.
-        """
-        hold = self.table.hold_on(identity.registry_host, name, self.now())
-        if hold is None or (identity.known_valid and hold.outcome in REFUSED):
+    def _hold_seconds(self, identity: LoginIdentity, login: HeldLogin) -> float:
+        """Seconds until the hold expires, 0.0 if there is none."""
+        hold = self.holds.hold_on(login, self.now(), known_valid=identity.known_valid)
+        if hold is None:
             return 0.0
         return (hold.until - self.now()).total_seconds()  # the read took time, too
 
@@ -150,11 +171,11 @@ class Admission:
             raise LoginDelayed(reason, seconds)
         self.sleep(seconds)
 
-    def _record(self, host: str, name: str, admitted: AdmittedLogin) -> None:
+    def _record(self, login: HeldLogin, admitted: AdmittedLogin) -> None:
         outcome = admitted.outcome
         if outcome is None:
             return
         if clears_hold(outcome):
-            self.table.release([(host, name)])
+            self.holds.release([login], self.now())
         elif hold_after(outcome, 1, None) is not None:
-            self.table.hold(host, name, outcome=outcome, retry_after=admitted.retry_after, now=self.now())
+            self.holds.hold(login, outcome=outcome, retry_after=admitted.retry_after, now=self.now())

@@ -62,6 +62,11 @@ def clears_hold(outcome: str) -> bool:
     return outcome == VERIFIED
 
 
+def is_guess(outcome: str | None) -> bool:
+    """Whether the secret may have been wrong. Some registries refuse a wrong secret as forbidden."""
+    return outcome in REFUSED or outcome == VerificationCode.FORBIDDEN.value
+
+
 def _fraction(credential_id: UUID) -> float:
     """A number from 0 to 1 that depends on the credential only.
 

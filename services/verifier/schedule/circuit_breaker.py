@@ -1,58 +1,84 @@
 """A circuit breaker for each registry host, fed by the logins of this process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 from threading import Lock
 
 RESPONDING_SECONDS = 3600.0  # a host counts as responding for this time after a response
 OPEN_SECONDS = 300.0  # the schedule does not try a host for this time after a login without response
 _SUSPECT_SECONDS = 86_400.0  # a host counts as suspect for this time after a login without response
+_ACCOUNTS_OF_EVIDENCE = 2
+_MAX_ACCOUNTS = 100  # of one host; the oldest failures are dropped
 _SWEEP_AT = 10_000  # hosts; above this number, results that are no longer current are deleted
 
 
 class CircuitState(Enum):
-    """What the last login at a host showed. `SUSPECT`: it got no response. `UNTRIED`: nothing current."""
+    """What logins at a host showed. `SUSPECT`: they got no response. `UNTRIED`: nothing current."""
 
     RESPONDING = auto()
     UNTRIED = auto()
     SUSPECT = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class _LastLogin:
-    responded: bool
-    at: float
+@dataclass(slots=True)
+class _Host:
+    responded_at: float = -inf
+    failed: dict[str, float] = field(default_factory=dict)  # by account: its last login without response
 
     def is_current(self, now: float) -> bool:
-        return now - self.at < (RESPONDING_SECONDS if self.responded else _SUSPECT_SECONDS)
+        return now - self.responded_at < RESPONDING_SECONDS or any(
+            now - at < _SUSPECT_SECONDS for at in self.failed.values()
+        )
 
 
 class CircuitBreakers:
-    """The circuit breakers of all hosts. `monotonic` is a clock in seconds."""
+    """The circuit breakers of all hosts. `monotonic` is a clock in seconds.
+
+    A login without response opens the circuit for its account only, because the cause may be the login. Those
+    of two accounts open it for all accounts. A response to anyone closes it.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._last: dict[str, _LastLogin] = {}
+        self._hosts: dict[str, _Host] = {}
         self._lock = Lock()
 
-    def record(self, host: str, *, responded: bool) -> None:
-        """Record whether the host responded to a login."""
+    def record(self, host: str, account_id: str, *, responded: bool) -> None:
+        """Record whether the host responded to a login of the account."""
         now = self._monotonic()
         with self._lock:
-            if len(self._last) >= _SWEEP_AT:
-                self._last = {other: last for other, last in self._last.items() if last.is_current(now)}
-            self._last[host] = _LastLogin(responded, now)
+            if len(self._hosts) >= _SWEEP_AT:
+                self._hosts = {name: kept for name, kept in self._hosts.items() if kept.is_current(now)}
+            if responded:
+                self._hosts[host] = _Host(responded_at=now)
+                return
+            failed = self._hosts.setdefault(host, _Host()).failed
+            failed.pop(account_id, None)
+            failed[account_id] = now
+            if len(failed) > _MAX_ACCOUNTS:
+                del failed[next(iter(failed))]
 
-    def state(self, host: str) -> CircuitState:
-        last = self._last.get(host)
-        if last is None or not last.is_current(self._monotonic()):
-            return CircuitState.UNTRIED
-        return CircuitState.RESPONDING if last.responded else CircuitState.SUSPECT
+    def state(self, host: str, account_id: str) -> CircuitState:
+        now = self._monotonic()
+        with self._lock:
+            found = self._hosts.get(host, _Host())
+            last = _last_failure(found, account_id)
+            if last is not None and now - last < _SUSPECT_SECONDS:
+                return CircuitState.SUSPECT
+            responding = now - found.responded_at < RESPONDING_SECONDS
+            return CircuitState.RESPONDING if responding else CircuitState.UNTRIED
 
-    def open_for(self, host: str) -> float:
-        """Seconds until the schedule may try the host again, 0.0 if it may now."""
-        last = self._last.get(host)
-        if last is None or last.responded:
-            return 0.0
-        return max(0.0, last.at + OPEN_SECONDS - self._monotonic())
+    def open_for(self, host: str, account_id: str | None) -> float:
+        """Seconds until the schedule may try the host again, 0.0 if it may now. `None`: for all accounts."""
+        with self._lock:
+            last = _last_failure(self._hosts.get(host, _Host()), account_id)
+        return 0.0 if last is None else max(0.0, last + OPEN_SECONDS - self._monotonic())
+
+
+def _last_failure(host: _Host, account_id: str | None) -> float | None:
+    """The last login without response that counts for the account."""
+    if len(host.failed) >= _ACCOUNTS_OF_EVIDENCE:
+        return max(host.failed.values())
+    return None if account_id is None else host.failed.get(account_id)

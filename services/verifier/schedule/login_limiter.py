@@ -13,7 +13,8 @@ from verifier.schedule.circuit_breaker import CircuitBreakers, CircuitState
 from verifier.schedule.token_bucket import TokenBucket
 
 SLOT_SECONDS = 0.5  # shortest wait for a slot
-SLOT_RETRIES = 8.0  # retries per second for the slots of one host, so that waiting logins retry one by one
+SLOT_RETRIES = 8.0  # retries per second of an account at a host: its waiting logins retry one by one
+QUEUE_SECONDS = 0.5  # longest queue at a host; twice as long for an account without a login there in a second
 BURST_SECONDS = 4.0  # a bucket holds the tokens of this many seconds
 NO_TOKEN, ACCOUNT_TOKEN, BOTH_TOKENS = 0, 1, 2  # stages: which tokens a login has reserved already
 
@@ -28,52 +29,93 @@ class Wait:
     stage: int
 
 
+class _Shares:
+    """Slots that accounts share.
+
+    An account gets a part of them. The last quarter is for accounts that have none, so that few accounts
+    cannot take all.
+    """
+
+    def __init__(self, total: int, per_account: int) -> None:
+        self._total = total
+        self._per_account = max(1, per_account)
+        self._reserved = total // 4
+        self._accounts: Counter[str] = Counter()
+
+    def has_room(self, account_id: str, *, total: int | None = None, may_use_reserve: bool = True) -> bool:
+        """Whether the account gets another slot. `total`: only so many slots are used at this time."""
+        own = self._accounts.get(account_id, 0)
+        reserved = 0 if own == 0 and may_use_reserve else self._reserved
+        limit = min(self._total - reserved, self._total if total is None else total)
+        return own < self._per_account and self._accounts.total() < limit
+
+    def add(self, account_id: str) -> None:
+        self._accounts[account_id] += 1
+
+    def remove(self, account_id: str) -> None:
+        if self._accounts[account_id] > 1:
+            self._accounts[account_id] -= 1
+        else:
+            del self._accounts[account_id]
+
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+
 class Bulkhead:
     """Slots for `total` concurrent logins.
 
-    An account gets at most half of them, a host a quarter (or `per_host`). A host that is not known to
-    respond gets at most `untried` slots. All suspect hosts together get a quarter.
+    An account gets at most a quarter of them, a host a quarter (or `per_host`), and an account at most half
+    of those of a host (or two). A host that is not known to respond gets at most `untried` slots. All suspect
+    hosts together get a quarter. The last quarter of all these slots is for accounts that have none. Of all
+    slots, it is for the first logins of secrets only (`first`).
     """
 
     def __init__(self, total: int, *, per_host: int | None = None, untried: int = 1) -> None:
         self._per_host = per_host or max(1, total // 4)
         self._untried = min(untried, self._per_host)
-        self._per_account = max(1, total // 2)
-        self._suspects = max(1, total // 4)
-        self._hosts: Counter[str] = Counter()
-        self._accounts: Counter[str] = Counter()
-        self._suspected: Counter[str] = Counter()
+        self._all = _Shares(total, total // 4)
+        self._suspects = _Shares(max(1, total // 4), max(1, total // 4) // 2)
+        self._hosts: dict[str, _Shares] = {}
+        self._suspected: Counter[tuple[str, str]] = Counter()
         self._lock = Lock()
 
-    def enter(self, host: str, account_id: str, state: CircuitState) -> bool:
+    def enter(self, host: str, account_id: str, state: CircuitState, *, first: bool = True) -> bool:
         """Reserve a slot; `False` if there is none."""
         with self._lock:
-            if not self.has_slot(host, account_id, state):
+            if not self.has_slot(host, account_id, state, first=first):
                 return False
-            self._hosts[host] += 1
-            self._accounts[account_id] += 1
+            self._all.add(account_id)
+            self._hosts.setdefault(host, self._new_host()).add(account_id)
             if state is CircuitState.SUSPECT:
-                self._suspected[host] += 1
+                self._suspects.add(account_id)
+                self._suspected[host, account_id] += 1
             return True
 
-    def has_slot(self, host: str, account_id: str, state: CircuitState) -> bool:
+    def has_slot(self, host: str, account_id: str, state: CircuitState, *, first: bool = True) -> bool:
         """Whether a slot is free."""
-        suspect = state is CircuitState.SUSPECT
         per_host = self._per_host if state is CircuitState.RESPONDING else self._untried
         return (
-            self._hosts[host] < per_host
-            and self._accounts[account_id] < self._per_account
-            and (not suspect or self._suspected.total() < self._suspects)
+            self._hosts.get(host, self._new_host()).has_room(account_id, total=per_host)
+            and self._all.has_room(account_id, may_use_reserve=first)
+            and (state is not CircuitState.SUSPECT or self._suspects.has_room(account_id))
         )
 
     def leave(self, host: str, account_id: str) -> None:
         """Return the slot."""
         with self._lock:
-            for counter, key in ((self._hosts, host), (self._accounts, account_id), (self._suspected, host)):
-                if counter[key] > 1:
-                    counter[key] -= 1
-                else:
-                    del counter[key]
+            self._all.remove(account_id)
+            self._hosts[host].remove(account_id)
+            if not self._hosts[host]:
+                del self._hosts[host]
+            if self._suspected[host, account_id]:
+                self._suspected[host, account_id] -= 1
+                self._suspects.remove(account_id)
+            if not self._suspected[host, account_id]:
+                del self._suspected[host, account_id]
+
+    def _new_host(self) -> _Shares:
+        return _Shares(self._per_host, max(2, self._per_host // 2))
 
 
 class LoginLimiter:
@@ -83,45 +125,70 @@ class LoginLimiter:
         self._hosts = TokenBucket(per_host, _burst(per_host), monotonic=monotonic)
         self._accounts = TokenBucket(per_account, _burst(per_account), monotonic=monotonic)
         self._slot_retries = TokenBucket(SLOT_RETRIES, 1, monotonic=monotonic)
+        self._newcomers = TokenBucket(1, 1, monotonic=monotonic)
         self._breakers = CircuitBreakers(monotonic)
 
     def admit(
-        self, bulkhead: Bulkhead, host: str, account_id: str, stage: int, *, max_wait: float = inf
+        self,
+        bulkhead: Bulkhead,
+        host: str,
+        account_id: str,
+        stage: int,
+        *,
+        first: bool = True,
+        max_wait: float = inf,
     ) -> Wait | None:
         """Admit a login, or return how long it has to wait. After an admitted login the caller calls `leave`.
 
-        A login reserves a token of its account before one of the host. So an account with many logins waits
-        for its own tokens and does not delay others. A token that is free only after more than `max_wait`
-        seconds is not reserved.
+        `first`: the first login of a secret. A login reserves a token of its account before one of the host.
+        So an account with many logins waits for its own tokens. The queue at the host is short: an account
+        that uses the host little does not wait behind many logins of others. A token that is free only after
+        more than `max_wait` seconds is not reserved.
         """
-        if not bulkhead.enter(host, account_id, self._breakers.state(host)):
-            return self.no_slot(host, stage, max_wait=max_wait)
-        for bucket, key, reached in (
-            (self._accounts, account_id, ACCOUNT_TOKEN),
-            (self._hosts, host, BOTH_TOKENS),
-        ):
-            if stage < reached and (seconds := bucket.reserve(key, max_wait)):
-                bulkhead.leave(host, account_id)
-                return Wait(seconds, reached)
-        return None
+        if not bulkhead.enter(host, account_id, self._breakers.state(host, account_id), first=first):
+            return self.no_slot(host, account_id, stage, max_wait=max_wait)
+        wait = None
+        if stage < ACCOUNT_TOKEN and (seconds := self._accounts.reserve(account_id, max_wait)):
+            wait = Wait(seconds, ACCOUNT_TOKEN)
+        elif stage < BOTH_TOKENS:
+            wait = self._host_token(host, account_id, max_wait)
+        if wait:
+            bulkhead.leave(host, account_id)
+        return wait
 
-    def no_slot(self, host: str, stage: int, *, max_wait: float = inf) -> Wait:
+    def _host_token(self, host: str, account_id: str, max_wait: float) -> Wait | None:
+        is_newcomer = not self._newcomers.reserve(_pair(host, account_id), 0)
+        queue = min(max_wait, QUEUE_SECONDS * (2 if is_newcomer else 1))
+        seconds = self._hosts.reserve(host, queue)
+        if seconds > queue:
+            retry = self._slot_retries.reserve(_pair(host, account_id), max_wait)
+            return Wait(seconds + retry, ACCOUNT_TOKEN)
+        return Wait(seconds, BOTH_TOKENS) if seconds else None
+
+    def no_slot(self, host: str, account_id: str, stage: int, *, max_wait: float = inf) -> Wait:
         """How long to wait for a host whose slots are taken."""
-        return Wait(SLOT_SECONDS + self._slot_retries.reserve(host, max_wait), stage)
+        return Wait(SLOT_SECONDS + self._slot_retries.reserve(_pair(host, account_id), max_wait), stage)
 
     def leave(self, bulkhead: Bulkhead, host: str, account_id: str, *, responded: bool | None) -> None:
         """Return the slot. `responded`: whether the host responded; `None` if there was no attempt."""
         bulkhead.leave(host, account_id)
         if responded is not None:
-            self._breakers.record(host, responded=responded)
+            self._breakers.record(host, account_id, responded=responded)
 
     def slot_free(self, bulkhead: Bulkhead, host: str, account_id: str) -> bool:
-        """Whether `admit` would find a slot."""
-        return bulkhead.has_slot(host, account_id, self._breakers.state(host))
+        """Whether `admit` would find a slot for a scheduled login."""
+        return bulkhead.has_slot(host, account_id, self._breakers.state(host, account_id), first=False)
 
-    def open_for(self, host: str) -> float:
-        """Seconds until the schedule may try the host again, 0.0 if it may now."""
-        return self._breakers.open_for(host)
+    def open_for(self, host: str, account_id: str | None = None) -> float:
+        """Seconds until the schedule may try the host again, 0.0 if it may now.
+
+        Without an account: for all accounts.
+        """
+        return self._breakers.open_for(host, account_id)
+
+
+def _pair(host: str, account_id: str) -> str:
+    return f"{host} {account_id}"
 
 
 def _burst(per_second: float) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from unicodedata import normalize
 from uuid import UUID
 
 from contracts.credential_events import Registry
@@ -20,6 +21,28 @@ def hold_name(username: str, account_id: str) -> str:
     others.
     """
     return f"{username} of {account_id}" if username in _SHARED_NAMES else username
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLogin:
+    """Which logins wait after a refusal: those of this user, at this registry, by this account."""
+
+    registry_host: str
+    name: str
+    account_id: str
+
+    @classmethod
+    def of(cls, registry_host: str, username: str, account_id: str) -> "HeldLogin":
+        """`username` is a username, or its `hold_name`.
+
+        Its spellings count as one user, because most registries ignore the case of a username and the
+        compatibility forms of its characters. If a registry tells them apart, both users wait. That a
+        username and an email address are of the same user cannot be known here.
+        """
+        name = hold_name(username, account_id)
+        if not name.endswith(f" of {account_id}"):
+            name = "".join(normalize("NFKC", name).casefold().split())
+        return cls(registry_host=registry_host, name=name, account_id=account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import LeaderConnection, leadership
 from eventlog.storage import StaleLeader
+from verifier.schedule.hold_table import HoldTable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -39,6 +40,7 @@ BUSY_SECONDS = 0.05
 _CLAIM_LIMIT = 250
 _WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
+_OLD_HOLDS_EVERY = timedelta(hours=1)
 _PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
 _LONGEST_BACKOFF_SECONDS = 5.0  # after the loss of the database
 _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
@@ -54,6 +56,7 @@ class Scheduler:
         self,
         handler: VerificationHandler,
         table: ScheduleTable,
+        holds: HoldTable,
         limiter: LoginLimiter,
         notices: Notices,
         *,
@@ -62,6 +65,7 @@ class Scheduler:
     ) -> None:
         self._handler = handler
         self._table = table
+        self._holds = holds
         self._limiter = limiter
         self._notices = notices
         self._now = now
@@ -72,7 +76,7 @@ class Scheduler:
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=NAME)
         self._waiting: list[Claimed] = []
-        self._notices_at = datetime.min.replace(tzinfo=UTC)
+        self._notices_at = self._old_holds_at = datetime.min.replace(tzinfo=UTC)
         self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
         self._unsettled: list[tuple[Settled, LoginAttempt]] = []  # taken from the queue, and not stored yet
 
@@ -101,7 +105,6 @@ class Scheduler:
         if epoch != self._epoch + 1:  # another process led in the meantime, and has claimed the rows again
             self._discard_claims()
         self._epoch = epoch
-        self._table.delete_old_holds(self._now())
         while not stop.is_set():
             connection.execute("SELECT")  # fails if the connection or the lease is lost
             seconds = self.tick()
@@ -123,6 +126,9 @@ class Scheduler:
         if self._now() >= self._notices_at:
             self._notices.send()
             self._notices_at = self._now() + _NOTICES_EVERY
+        if self._now() >= self._old_holds_at:
+            self._holds.delete_old(self._now())
+            self._old_holds_at = self._now() + _OLD_HOLDS_EVERY
         before = self._running
         self._start([])  # only the rows that wait for a slot
         postponed = self._table.claim_postponed(self._now(), free) if (free := self._free()) else []
@@ -144,12 +150,12 @@ class Scheduler:
         now, deferred, no_slot, free = self._now(), [], [], self._free()
         for claimed in [*self._waiting, *(Claimed(row, now) for row in due)]:
             row, host = claimed.due, claimed.due.registry_host
-            open_for = self._limiter.open_for(host)
+            open_for = self._limiter.open_for(host, row.account_id)
             if open_for:  # another login there has just got no response, and no user waits for this one
                 deferred.append((row, now + timedelta(seconds=open_for), row.stage))
             elif free == 0 or not self._limiter.slot_free(self._bulkhead, host, row.account_id):
                 no_slot.append(claimed)
-            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage):
+            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage, first=False):
                 deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
             else:
                 free -= 1
@@ -157,7 +163,7 @@ class Scheduler:
         self._waiting, others = partition(no_slot, now)
         for claimed in others:
             row = claimed.due
-            wait = self._limiter.no_slot(row.registry_host, row.stage)
+            wait = self._limiter.no_slot(row.registry_host, row.account_id, row.stage)
             deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
         if deferred:
             self._table.defer(deferred)

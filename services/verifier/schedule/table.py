@@ -1,4 +1,4 @@
-"""The verifier's own tables in PostgreSQL: the schedule, postponed verifications, and holds of users.
+"""The verifier's own tables in PostgreSQL: the schedule, and postponed verifications.
 
 A process claims rows for the time of `LEASE`. If it dies, the rows are due again after that.
 """
@@ -14,12 +14,10 @@ from chassis.database import Connection, Pool
 from eventlog.consumers import check_lease, current_lease
 from eventlog.storage import store_errors
 from verifier.expiry import NOTICE_DAYS
-from verifier.schedule.backoff import REFUSED, hold_after
-from verifier.schedule.rows import Due, ExpiryNotice, Hold, Postponed, ScheduleEntry, Settled
+from verifier.schedule.rows import Due, ExpiryNotice, Postponed, ScheduleEntry, Settled
 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
-_REFUSALS_EXPIRE = timedelta(days=1)  # after the end of a hold; later refusals are counted from 1
 
 # A new secret starts with a new schedule. After a change of the expiry, notices are sent again.
 _UPSERT = """
@@ -95,33 +93,17 @@ _CLAIM_POSTPONED = """
 UPDATE verifier.postponed p
 SET due_at = %(now)s + least(%(lease)s * 2 ^ least(p.attempts, 10), interval '1 hour'),
     attempts = p.attempts + 1
-FROM (SELECT event_id FROM verifier.postponed WHERE due_at <= %(now)s
-      AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
-      ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS c
+FROM (SELECT w.event_id FROM verifier.postponed w JOIN (
+          -- In turns of the accounts: many verifications of one do not delay those of another.
+          SELECT d.event_id, row_number() OVER (PARTITION BY s.account_id ORDER BY d.due_at) AS turn
+          FROM verifier.postponed d LEFT JOIN verifier.schedule s USING (credential_id)
+          WHERE d.due_at <= %(now)s) AS turns USING (event_id)
+      WHERE w.due_at <= %(now)s AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
+      ORDER BY turns.turn, w.due_at LIMIT %(limit)s FOR UPDATE OF w SKIP LOCKED) AS c
 WHERE p.event_id = c.event_id
 RETURNING p.event_id, p.credential_id, p.stage
 """
 _DONE = "DELETE FROM verifier.postponed WHERE event_id = %s"
-_HELD = "SELECT until, outcome FROM verifier.holds WHERE registry_host = %s AND username = %s AND until > %s"
-_REFUSALS = "SELECT refusals, until FROM verifier.holds WHERE registry_host = %s AND username = %s FOR UPDATE"
-_HOLD = """
-INSERT INTO verifier.holds AS h (registry_host, username, until, refusals, outcome)
-VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (registry_host, username) DO UPDATE
-    SET until = greatest(h.until, excluded.until), refusals = excluded.refusals,
-        outcome = CASE WHEN excluded.until < h.until THEN h.outcome ELSE excluded.outcome END
-"""
-_PUSH_BACK = """
-UPDATE verifier.schedule SET due_at = greatest(due_at, %s)
-WHERE registry_host = %s AND username = %s AND due_at IS NOT NULL
-  -- A valid login does not wait after the refusal of another secret.
-  AND (%s OR outcome IS DISTINCT FROM 'verified')
-"""
-_RELEASE = """
-DELETE FROM verifier.holds
-WHERE (registry_host, username) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
-"""
-_DELETE_OLD_HOLDS = "DELETE FROM verifier.holds WHERE until < %s"
 _NOTICES_DUE = """
 SELECT credential_id, account_id, provider, registry_host, secret_version,
        least(expires_at, secret_expires_at) AS expires_at, last_notice_days
@@ -224,15 +206,6 @@ class ScheduleTable:
         with self._transaction() as connection:
             connection.execute(_DONE, (event_id,))
 
-    def hold_on(self, registry_host: str, username: str, now: datetime) -> Hold | None:
-        """The current hold of a user; `None` if there is none. `username` is a `hold_name`."""
-        with (
-            store_errors(),
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Hold)) as cursor,
-        ):
-            return cursor.execute(_HELD, (registry_host, username, now)).fetchone()
-
     def last_outcome(self, credential_id: UUID, secret_version: int) -> str | None:
         """The outcome of the last login with this secret, `verified` or a code.
 
@@ -241,29 +214,6 @@ class ScheduleTable:
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_OUTCOME, (credential_id, secret_version)).fetchone()
         return row[0] if row else None
-
-    def hold(
-        self, registry_host: str, username: str, *, outcome: str, retry_after: int | None, now: datetime
-    ) -> None:
-        """Hold a user back after a refusal, longer each time, and defer the scheduled logins of the user."""
-        with self._transaction() as connection:
-            row = connection.execute(_REFUSALS, (registry_host, username)).fetchone()
-            refusals = row[0] + 1 if row and row[1] > now - _REFUSALS_EXPIRE else 1
-            duration = hold_after(outcome, refusals, retry_after)
-            if duration is not None:
-                connection.execute(_HOLD, (registry_host, username, now + duration, refusals, outcome))
-                also_verified = outcome not in REFUSED
-                connection.execute(_PUSH_BACK, (now + duration, registry_host, username, also_verified))
-
-    def release(self, logins: Sequence[tuple[str, str]]) -> None:
-        """End the holds of these users, given as (host, user), after accepted logins."""
-        with self._transaction() as connection:
-            connection.execute(_RELEASE, ([host for host, _ in logins], [user for _, user in logins]))
-
-    def delete_old_holds(self, now: datetime) -> None:
-        """Delete holds that ended more than a day ago."""
-        with self._transaction() as connection:
-            connection.execute(_DELETE_OLD_HOLDS, (now - _REFUSALS_EXPIRE,))
 
     def notices_due(self, now: datetime, limit: int) -> list[ExpiryNotice]:
         """Up to `limit` credentials for which a notice is due, the longest due first."""

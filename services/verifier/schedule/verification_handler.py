@@ -13,9 +13,10 @@ from contracts.broker import CONSUMERS
 from contracts.streams import credential_stream
 from eventlog.events import RecordedEvent
 from verifier.policy import Verification, verification_for
-from verifier.schedule.backoff import INCONCLUSIVE, REFUSED, clears_hold, hold_after, next_login
-from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
-from verifier.schedule.rows import Due, Hold, Postponed, ScheduleEntry, Settled
+from verifier.schedule.backoff import INCONCLUSIVE, clears_hold, hold_after, is_guess, next_login
+from verifier.schedule.hold_table import HoldTable, Paced
+from verifier.schedule.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter
+from verifier.schedule.rows import Due, HeldLogin, Postponed, ScheduleEntry, Settled
 from verifier.schedule.table import ScheduleTable
 from verifier.verifier import UNREADABLE, VERIFIED, LoginAttempt, Streams, Verifier
 
@@ -31,6 +32,7 @@ class VerificationHandler:
 
     verifier: Verifier
     table: ScheduleTable
+    holds: HoldTable
     limiter: LoginLimiter
     streams: Streams
     event: Callable[[UUID], RecordedEvent | None]
@@ -54,15 +56,23 @@ class VerificationHandler:
         if verification is None:
             return "noted" if event.type == "credential.details_changed" else "superseded"
         now, host = self.now(), entry.registry_host
-        hold = self.table.hold_on(host, entry.username, now)
-        if hold is not None and not self._is_exempt(hold, entry):
+        login = HeldLogin.of(host, entry.username, entry.account_id)
+        valid = self.table.last_outcome(entry.credential_id, entry.secret_version) == VERIFIED
+        if hold := self.holds.hold_on(login, now, known_valid=valid):
             return self._postpone(event, hold.until, stage)
-        wait = self.limiter.admit(bulkhead, host, entry.account_id, stage)
-        if wait is not None:
+        if wait := self.limiter.admit(bulkhead, host, entry.account_id, stage, first=not valid):
             return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
         attempt: LoginAttempt | str | None = None
         try:
-            attempt = self.verifier.verify(verification, event)
+            if not valid:
+                self.holds.reserve(login, now)
+            try:
+                attempt = self.verifier.verify(verification, event)
+            finally:
+                if not (valid or is_guess(_outcome(attempt))):
+                    self.holds.give_back(login, self.now())
+        except Paced as paced:
+            return self._postpone(event, now + timedelta(seconds=paced.seconds), BOTH_TOKENS)
         finally:
             self.limiter.leave(bulkhead, host, entry.account_id, responded=responded(attempt))
         if isinstance(attempt, str):
@@ -124,26 +134,16 @@ class VerificationHandler:
         """Store the changes that follow from some logins: in the schedule, and holds of their users."""
         now = self.now()
         self.table.settle(settled, now)
-        accepted = {(row.registry_host, row.username) for row in settled if clears_hold(row.outcome)}
+        held = [
+            HeldLogin.of(row.registry_host, row.username, attempt.verification.account_id)
+            for row, attempt in zip(settled, attempts, strict=True)
+        ]
+        accepted = {login for login, row in zip(held, settled, strict=True) if clears_hold(row.outcome)}
         if accepted:
-            self.table.release(sorted(accepted))
-        for row, attempt in zip(settled, attempts, strict=True):
+            self.holds.release(list(accepted), now)
+        for login, row, attempt in zip(held, settled, attempts, strict=True):
             if hold_after(row.outcome, 1, None) is not None:
-                self.table.hold(
-                    row.registry_host,
-                    row.username,
-                    outcome=row.outcome,
-                    retry_after=attempt.verdict.retry_after,
-                    now=now,
-                )
-
-    def _is_exempt(self, hold: Hold, entry: ScheduleEntry) -> bool:
-        """Whether the hold follows from another secret.
-
-        A secret that is known to be valid does not wait for that.
-        """
-        last = self.table.last_outcome(entry.credential_id, entry.secret_version)
-        return hold.outcome in REFUSED and last == VERIFIED
+                self.holds.hold(login, outcome=row.outcome, retry_after=attempt.verdict.retry_after, now=now)
 
     def _upsert(self, entry: ScheduleEntry) -> None:
         now = self.now()
@@ -157,6 +157,10 @@ class VerificationHandler:
     def _postpone(self, event: RecordedEvent, until: datetime, stage: int) -> str:
         self.table.postpone(event.event_id, event.stream.id, due_at=until, stage=stage)
         return "postponed"
+
+
+def _outcome(attempt: LoginAttempt | str | None) -> str | None:
+    return attempt.outcome if isinstance(attempt, LoginAttempt) else None
 
 
 def responded(attempt: LoginAttempt | str | None) -> bool | None:

@@ -20,7 +20,8 @@ from tests.support.issuance_suite import outcome
 from tests.support.log import append_one, relay_of, scalar, sequence, stream
 from tests.support.timing import waiting
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.schedule.rows import ScheduleEntry
+from verifier.schedule.hold_table import HoldTable
+from verifier.schedule.rows import HeldLogin, ScheduleEntry
 from verifier.schedule.table import ScheduleTable
 
 ROLE, NAME = "regcred_verifier", "verifier"
@@ -115,7 +116,13 @@ def test_a_former_leader_changes_nothing(
             with pytest.raises(StaleLeader):
                 former.run(table.postpone, an_id("event"), an_id("c"), due_at=now(), stage=0)
             with pytest.raises(StaleLeader):
-                former.run(table.hold, "registry", "user", outcome="x", retry_after=60, now=now())
+                former.run(
+                    HoldTable(pool).hold,
+                    HeldLogin.of("registry", "user", "acme"),
+                    outcome="rate_limited",
+                    retry_after=60,
+                    now=now(),
+                )
             store.append(stream("a"), 0, [outcome(an_id("a"), "first of the next leader", None)])
             table.upsert(entry(), due_at=now(), now=now())
             assert former.run(table.claim, now(), 10) == []

@@ -12,7 +12,9 @@ from tests.integration.schedule.world import World
 @pytest.fixture
 def make_world(database_url: str) -> Iterator[Callable[..., World]]:
     with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute("TRUNCATE verifier.schedule, verifier.postponed, verifier.holds")
+        admin.execute(
+            "TRUNCATE verifier.schedule, verifier.postponed, verifier.account_holds, verifier.login_paces"
+        )
     pools = [
         open_pool(database_url, role=role, size=6) for role in ("regcred_credentials", "regcred_verifier")
     ]

@@ -11,7 +11,7 @@ from tests.integration.schedule.world import World
 from tests.support.timing import PATIENCE
 from verifier.schedule.admission import Admission, LoginDelayed, LoginIdentity
 from verifier.schedule.login_limiter import Bulkhead
-from verifier.schedule.rows import Hold, hold_name
+from verifier.schedule.rows import HeldLogin, Hold, hold_name
 
 OCTO = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme")
 KNOWN = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme", known_valid=True)
@@ -19,7 +19,7 @@ KNOWN = LoginIdentity(registry_host="reg.example", username="octo", account_id="
 
 def admission_of(world: World) -> Admission:
     return Admission(
-        table=world.table,
+        holds=world.holds,
         limiter=world.limiter,
         bulkhead=Bulkhead(8, per_host=4),
         now=world.now,
@@ -49,14 +49,14 @@ def test_login_tests_wait_after_refusals_and_then_are_refused(world: World) -> N
 
 
 def test_the_time_to_read_a_hold_counts_as_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    admission, read_hold = admission_of(world), world.table.hold_on
+    admission, read_hold = admission_of(world), world.holds.hold_on
 
-    def read_slowly(registry_host: str, username: str, now: datetime) -> Hold | None:
-        hold = read_hold(registry_host, username, now)
+    def read_slowly(login: HeldLogin, now: datetime, *, known_valid: bool = False) -> Hold | None:
+        hold = read_hold(login, now, known_valid=known_valid)
         world.pass_time(timedelta(milliseconds=100))
         return hold
 
-    monkeypatch.setattr(world.table, "hold_on", read_slowly)
+    monkeypatch.setattr(world.holds, "hold_on", read_slowly)
     for _ in range(3):  # the third is held back for two seconds, the longest time that a request waits
         refused(admission)
         world.pass_time(timedelta(milliseconds=50))
@@ -66,8 +66,8 @@ def test_logins_for_events_and_for_requests_share_holds(world: World) -> None:
     admission = admission_of(world)
     refused(admission, later=60, outcome="rate_limited")
     assert world.hear(world.add()) == ["postponed"]
-    world.table.release([("reg.example", "octo")])
-    world.table.hold("reg.example", "octo", outcome="rate_limited", retry_after=600, now=world.at)
+    world.holds.release([OCTO.held], world.at)
+    world.hold("rate_limited", retry_after=600)
     with pytest.raises(LoginDelayed), admission.for_test(OCTO):
         raise AssertionError("it was tried")
 
@@ -83,10 +83,10 @@ def test_an_accepted_login_ends_a_hold(world: World) -> None:
     assert world.at == begun
 
 
-def test_a_read_with_a_valid_login_does_not_wait_for_refusals_of_others(world: World) -> None:
+def test_a_read_with_a_valid_login_does_not_wait_for_refusals_of_another_secret(world: World) -> None:
     admission = admission_of(world)
     for _ in range(3):
-        refused(admission, LoginIdentity(registry_host="reg.example", username="octo", account_id="somebody"))
+        refused(admission)
     with admission.for_read(KNOWN):
         pass
     with pytest.raises(LoginDelayed), admission.for_read(OCTO):

@@ -108,7 +108,7 @@ def test_logins_for_events_get_a_short_deadline_after_an_unresponsive_host(
 
         monkeypatch.setattr("verifier.logins.log_in", log_in_with_record)
         world.verdict = verdict
-        first, second = world.add(host), world.add(host)
-        assert world.hear(first, second) == ["unreachable", "unreachable"]
-    assert deadlines == [0.5, 0.2]
-    assert [world.types(first), world.types(second)] == [["failed"], ["failed"]]
+        added = [world.add(host, account=account) for account in ("one", "one", "two", "three")]
+        assert world.hear(*added) == ["unreachable"] * 4
+    assert deadlines == [0.5, 0.5, 0.5, 0.2]  # the logins of one account show nothing about those of others
+    assert [world.types(one) for one in added] == [["failed"]] * 4

@@ -65,7 +65,7 @@ def test_scheduled_logins_of_a_held_username_wait(world: World) -> None:
     first, second = world.add(), world.add()
     world.hear(first, second)
     world.pass_time(INTERVAL * 1.2)
-    world.table.hold("reg.example", "octo", outcome="rate_limited", retry_after=3600, now=world.at)
+    world.hold("rate_limited", retry_after=3600)
     world.tick()
     assert len(world.logins) == 2
     world.pass_time(timedelta(seconds=3601))
@@ -125,14 +125,14 @@ def test_wrong_passwords_of_others_do_not_hold_a_valid_credential(world: World) 
     good = world.add()
     assert world.hear(good) == ["verified"]
     for _ in range(10):
-        world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)
+        world.hold("bad_credential")
     world.credentials.request_verification(world.request(), good, None)
     assert world.hear(good) == ["verified"]
     for _ in range(10):
-        world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)
+        world.hold("bad_credential")
     assert world.hear(world.add()) == ["postponed"]  # the validity of this one is not known
     done = len(world.logins)
     world.pass_time(INTERVAL * 1.2)
-    world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)
+    world.hold("bad_credential")
     world.tick()
     assert len(world.logins) > done

@@ -12,7 +12,7 @@ from contracts.verdicts import VerificationCode as Code
 from eventlog.storage import EventStoreUnavailable
 from registries.protocol.login import Verdict
 from tests.integration.schedule.world import GOOD, INTERVAL, World, bad
-from verifier.schedule.rows import hold_name
+from verifier.schedule.rows import HeldLogin
 
 HOUR = timedelta(hours=1)
 
@@ -221,7 +221,7 @@ def test_an_outcome_that_cannot_be_stored_is_stored_later(
     world.tick()
     assert len(world.logins) == 2  # the first one, and the one whose outcome was stored later
     assert world.due_in(credential) is None  # a refused secret is not scheduled
-    assert world.table.hold_on("reg.example", hold_name("octo", world.account), world.at) is not None
+    assert world.holds.hold_on(HeldLogin.of("reg.example", "octo", world.account), world.at) is not None
 
 
 def test_credentials_wait_for_free_slots(world: World) -> None:

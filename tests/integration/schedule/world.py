@@ -26,8 +26,10 @@ from tests.support.builders import EVERYBODY, details
 from tests.support.log import stream_events
 from tests.support.memory_secretstore import MemorySecretStore
 from verifier.postgres_store import PostgresVerificationStore
+from verifier.schedule.hold_table import HoldTable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
+from verifier.schedule.rows import HeldLogin
 from verifier.schedule.scheduler import Scheduler
 from verifier.schedule.table import ScheduleTable
 from verifier.schedule.verification_handler import VerificationHandler
@@ -60,6 +62,7 @@ class World:
         self.secrets = MemorySecretStore()
         self.store = PostgresVerificationStore(verifier_pool)
         self.table = ScheduleTable(verifier_pool)
+        self.holds = HoldTable(verifier_pool)
         self.limiter = LoginLimiter(per_host=per_host, per_account=per_account, monotonic=self.seconds)
         self.bulkhead = Bulkhead(16)
         verifier = Verifier(
@@ -74,6 +77,7 @@ class World:
         self.handler = VerificationHandler(
             verifier=verifier,
             table=self.table,
+            holds=self.holds,
             limiter=self.limiter,
             streams=self.store.credential,
             event=self.store.event,
@@ -83,7 +87,13 @@ class World:
         )
         self.notices = Notices(self.store, self.table, self.store.credential, now=self.now, new_id=new_id)
         self.scheduler = Scheduler(
-            self.handler, self.table, self.limiter, self.notices, concurrency=concurrency, now=self.now
+            self.handler,
+            self.table,
+            self.holds,
+            self.limiter,
+            self.notices,
+            concurrency=concurrency,
+            now=self.now,
         )
         self.credentials = Credentials(
             PostgresCredentialStore(credentials_pool),
@@ -132,6 +142,13 @@ class World:
             request_id="r",
             key=None,
         )
+
+    def hold(
+        self, outcome: str, *, user: str = "octo", account: str | None = None, retry_after: int | None = None
+    ) -> None:
+        """The outcome of a login of the account, as one of these users."""
+        login = HeldLogin.of("reg.example", user, account or self.account)
+        self.holds.hold(login, outcome=outcome, retry_after=retry_after, now=self.at)
 
     def hear(self, *credential_ids: UUID) -> list[str]:
         """Handle the new events of these credentials, as the consumer does."""

@@ -6,10 +6,14 @@ from itertools import chain, repeat
 
 import pytest
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.dialer.addresses import NetworkPolicy
+from registries.logins.registry_login import RegistryLogin
 from tests.integration.verifier.attempts import (
+    IDENTITY_LOGIN,
     PASSWORD,
+    PASSWORD_LOGIN,
     SHORT_DEADLINE,
     USER,
     assert_nothing_leaks,
@@ -72,6 +76,19 @@ def test_a_redirect_of_the_token_server_is_not_followed() -> None:
         assert elsewhere.connections == 0
 
 
+def test_a_login_that_is_too_large_is_not_sent() -> None:
+    """Front ends reset the connection of such a request, which would look like an outage of the registry."""
+    large = RegistryLogin(username=USER, password=Secret("x" * 60_000))
+    for behaviour in (
+        basic(USER, PASSWORD),
+        by_path(bearer("/auth"), tokens(USER, PASSWORD)),
+        always(Reply(200)),
+    ):
+        with FakeServer(behaviour) as server:
+            assert attempt(server.address, login=large).code is Code.UNVERIFIABLE
+        assert {seen.authorization for seen in server.seen} == {None}
+
+
 def test_an_endless_redirect_is_requested_once() -> None:
     with FakeServer(always(Reply(302, (("Location", "/v2/"),)))) as server:
         assert attempt(server.address).code is Code.NOT_A_REGISTRY
@@ -109,6 +126,34 @@ def test_a_realm_without_tls_gets_no_request() -> None:
     ):
         assert attempt(server.address).code is Code.BLOCKED_HOST
     assert other.connections == 0
+
+
+@pytest.mark.parametrize("login", [PASSWORD_LOGIN, IDENTITY_LOGIN])
+def test_a_listed_server_of_others_gets_no_request_and_its_token_stays_there(login: RegistryLogin) -> None:
+    with FakeServer(always(Reply(200, body=b'{"token": "internal"}'))) as internal:
+        listed = f"localhost:{internal.address.rpartition(':')[2]}"
+        with FakeServer(bearer(f"http://{listed}/admin/delete?id=7")) as server:
+            policy = NetworkPolicy.parse(f"127.0.0.0/8,{listed}", f"{server.address},{listed}")
+            assert attempt(server.address, login=login, policy=policy).code is Code.BLOCKED_HOST
+    assert internal.connections == 0
+    assert len(server.seen) == 1
+
+
+def test_an_identity_token_is_sent_to_a_paired_server_only() -> None:
+    with FakeServer(tokens(USER, PASSWORD)) as other:
+        listed = f"auth.reg.example:{other.address.rpartition(':')[2]}"
+        with FakeServer(bearer(f"http://{listed}/t")) as server:
+            address = f"docker.reg.example:{server.address.rpartition(':')[2]}"
+            known = names({"auth.reg.example": ["127.0.0.1"], "docker.reg.example": ["127.0.0.1"]})
+
+            def code(allow: str) -> str | None:
+                policy = NetworkPolicy.parse(f"127.0.0.0/8,{allow}", f"{address},{listed}")
+                return attempt(address, login=IDENTITY_LOGIN, policy=policy, resolver=known).code
+
+            assert code(listed) is Code.BLOCKED_HOST
+            assert other.connections == 0
+            code(f"{address}={listed}")
+            assert [seen.method for seen in other.seen] == ["POST"]
 
 
 def test_a_listed_token_server_gets_the_password_and_the_registry_does_not() -> None:

@@ -20,7 +20,7 @@ from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from tests.integration.verifier.attempts import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.eventstore_suite import an_id
-from tests.support.fake_registry import FakeServer, Reply, Seen, basic_of
+from tests.support.fake_registry import FakeServer, Raw, Reply, Seen, basic, basic_of
 from tests.support.postgres import migrated_database
 from tests.support.pushed_images import push_image
 from tests.support.servers import free_port
@@ -42,6 +42,8 @@ class Site:
     registry: DockerRegistry
     held: FakeServer  # it responds once `go_on` is set
     go_on: Event
+    shared: FakeServer  # it responds to logins of others than `USER` once `go_on_shared` is set
+    go_on_shared: Event
 
     def client(self, token: str | None = None) -> FlaskClient:
         client = self.app.test_client()
@@ -63,15 +65,21 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home, go_on = tmp_path_factory.mktemp("home"), Event()
+    home, go_on, go_on_shared = tmp_path_factory.mktemp("home"), Event(), Event()
 
     def when_released(_seen: Seen) -> Reply:
         go_on.wait(PATIENCE)
         return Reply(500)
 
+    def slow_for_others(seen: Seen) -> Reply | Raw:
+        if seen.authorization not in (None, basic_of(USER, PASSWORD)):
+            go_on_shared.wait(PATIENCE)
+        return basic(USER, PASSWORD)(seen)
+
     with (
         DockerRegistry(users={USER: PASSWORD}) as registry,
         FakeServer(when_released) as held,
+        FakeServer(slow_for_others) as shared,
     ):
         for tag in ("1", "2", "3"):
             push_image(
@@ -82,14 +90,14 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "REGCRED_HOME": str(home),
                 "REGCRED_DATABASE_URL": database_url,
                 "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
-                "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{held.address},127.0.0.1:9",
+                "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{held.address},127.0.0.1:9,{shared.address}",
             }
         )
         keys = prepare_keys(settings.key_file)
         prepare_admin_token(home / "admin.token", database_url, keys)
         parts = [command_api(settings), registry_api(settings)]
         token = (home / "admin.token").read_text().strip()
-        yield Site(join(parts), token, registry, held, go_on)
+        yield Site(join(parts), token, registry, held, go_on, shared, go_on_shared)
         for part in parts:
             part.close()
 
@@ -172,6 +180,24 @@ def test_an_account_has_a_share_of_the_login_tests_and_delays_no_other(site: Sit
         finally:
             site.go_on.set()
         assert {one.result().json["code"] for one in admitted} == {"unreachable"}
+
+
+def test_slow_login_tests_of_two_accounts_leave_room_at_the_same_registry(site: Site) -> None:
+    share, shared = bootstrap.API_SLOTS_PER_ACCOUNT, site.shared
+    with ThreadPoolExecutor(2 * share) as threads:
+        try:
+            for account in ("greedy-1", "greedy-2"):
+                for number in range(share):
+                    body = add_body("held", shared.address, f"{account}-{number}", PASSWORD)
+                    threads.submit(site.post, account, "verifications", body)
+            waiting(
+                lambda: sum(seen.authorization is not None for seen in shared.seen) == 5,
+                "they have the slots of the host but one",
+            )
+            quick = add_body("quick", shared.address, USER, PASSWORD)
+            assert site.post("patient", "verifications", quick).json["status"] == "verified"
+        finally:
+            site.go_on_shared.set()
 
 
 def test_tags_are_paginated(site: Site, account: str) -> None:
@@ -263,7 +289,8 @@ def test_a_credential_is_used_within_its_prefixes_and_scope(
 def test_repeated_login_tests_of_a_username_are_held(site: Site, account: str) -> None:
 
     def guess(number: int) -> Any:
-        body = add_body("x", site.registry.address, "guessed", f"canary-{number}")
+        spelling = "guessed" if number % 2 else "Guessed"
+        body = add_body("x", site.registry.address, spelling, f"canary-{number}")
         return site.post(account, "verifications", body)
 
     # Each refusal doubles the hold, from a second on: a slow machine gets a few guesses more until one is refused.

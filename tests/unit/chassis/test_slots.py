@@ -17,6 +17,15 @@ def test_slots_are_limited_in_total_and_per_account() -> None:
             pass
 
 
+def test_reserved_slots_are_for_accounts_without_a_slot() -> None:
+    slots = Slots(total=3, per_account=2, retry_after=1, reserved=1)
+    with slots.one("a"), slots.one("a"):
+        with slots.one("b"), pytest.raises(TooManyAtOnce), slots.one("c"):
+            raise AssertionError("no slot was left")
+        with slots.one("c"), pytest.raises(TooManyAtOnce), slots.one("c"):
+            raise AssertionError("the last slot is reserved")
+
+
 def test_a_slot_is_released_after_an_exception() -> None:
     slots = Slots(total=1, per_account=1, retry_after=1)
     for _ in range(3):

@@ -14,7 +14,7 @@ from verifier.schedule.circuit_breaker import (
     CircuitBreakers,
     CircuitState,
 )
-from verifier.schedule.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
+from verifier.schedule.login_limiter import ACCOUNT_TOKEN, BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
 from verifier.schedule.rows import Due
 from verifier.schedule.token_bucket import TokenBucket
 from verifier.schedule.wait_list import LONGEST, PER_HOST, Claimed, partition
@@ -60,12 +60,37 @@ def test_keys_have_separate_buckets_and_full_buckets_are_dropped() -> None:
     assert len(bucket._next) <= 10_001
 
 
-def test_a_host_gets_a_quarter_of_the_slots_and_an_account_half() -> None:
+def entered(bulkhead: Bulkhead, *logins: tuple[str, str], first: bool = True) -> int:
+    """How many of these logins, (host, account), get a slot."""
+    return [bulkhead.enter(host, account, RESPONDING, first=first) for host, account in logins].count(True)
+
+
+def test_a_host_gets_a_quarter_of_the_slots_and_an_account_too() -> None:
     bulkhead = Bulkhead(16)
     assert [bulkhead.enter("a", f"account {n}", RESPONDING) for n in range(5)] == [True] * 4 + [False]
-    assert [bulkhead.enter(f"h{n}", "greedy", RESPONDING) for n in range(9)] == [True] * 8 + [False]
+    assert [bulkhead.enter(f"h{n}", "greedy", RESPONDING) for n in range(9)] == [True] * 4 + [False] * 5
     bulkhead.leave("a", "account 0")
     assert bulkhead.enter("a", "account 9", RESPONDING)
+
+
+def test_few_accounts_cannot_take_all_slots() -> None:
+    bulkhead = Bulkhead(16)
+    greedy = [(f"h{n}", f"greedy {n % 3}") for n in range(60)]
+    assert entered(bulkhead, *greedy) == 12
+    assert entered(bulkhead, ("x", "one"), first=False) == 0  # the reserve is for first logins
+    assert entered(bulkhead, *[(f"x{n}", "one") for n in range(3)]) == 1
+    assert entered(bulkhead, *[("y", f"another {n}") for n in range(3)]) == 3
+    assert entered(bulkhead, ("z", "late")) == 0
+    for n in range(2):
+        bulkhead.leave("y", f"another {n}")
+    assert entered(bulkhead, ("z", "late"), ("z", "later"), ("z", "last")) == 2
+
+
+def test_an_account_gets_half_of_a_host() -> None:
+    bulkhead = Bulkhead(16)
+    assert entered(bulkhead, *[("a", "greedy")] * 5) == 2
+    assert entered(bulkhead, *[("a", "second")] * 5) == 1
+    assert entered(bulkhead, ("a", "first login here")) == 1
 
 
 @pytest.mark.parametrize("state", [UNTRIED, SUSPECT])
@@ -91,15 +116,38 @@ def test_all_suspect_hosts_share_a_quarter_of_the_slots() -> None:
 def test_the_circuit_of_an_unresponsive_host_opens_and_the_host_stays_suspect() -> None:
     clock = Clock()
     breakers = CircuitBreakers(clock)
-    assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
-    breakers.record("a", responded=False)
-    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, OPEN_SECONDS)
+    assert (breakers.state("a", "x"), breakers.open_for("a", "x")) == (UNTRIED, 0)
+    breakers.record("a", "x", responded=False)
+    assert (breakers.state("a", "x"), breakers.open_for("a", "x")) == (SUSPECT, OPEN_SECONDS)
     clock.at += OPEN_SECONDS
-    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, 0)
-    breakers.record("a", responded=True)
-    assert (breakers.state("a"), breakers.open_for("a")) == (RESPONDING, 0)
+    assert (breakers.state("a", "x"), breakers.open_for("a", "x")) == (SUSPECT, 0)
+    breakers.record("a", "x", responded=True)
+    assert (breakers.state("a", "x"), breakers.open_for("a", "x")) == (RESPONDING, 0)
     clock.at += RESPONDING_SECONDS
-    assert breakers.state("a") is UNTRIED
+    assert breakers.state("a", "x") is UNTRIED
+
+
+def test_logins_of_one_account_open_no_circuit_for_others() -> None:
+    clock = Clock()
+    breakers = CircuitBreakers(clock)
+    breakers.record("a", "x", responded=True)
+    for _ in range(5):
+        breakers.record("a", "x", responded=False)
+    assert (breakers.state("a", "y"), breakers.open_for("a", "y")) == (RESPONDING, 0)
+    assert breakers.open_for("a", None) == 0
+    breakers.record("a", "y", responded=False)
+    assert (breakers.state("a", "z"), breakers.open_for("a", "z")) == (SUSPECT, OPEN_SECONDS)
+    assert breakers.open_for("a", None) == OPEN_SECONDS
+    breakers.record("a", "z", responded=True)
+    assert {breakers.state("a", account) for account in "xyz"} == {RESPONDING}
+
+
+def test_many_accounts_of_a_host_are_not_all_remembered() -> None:
+    breakers = CircuitBreakers(Clock())
+    for number in range(1000):
+        breakers.record("a", f"{number}", responded=False)
+    assert len(breakers._hosts["a"].failed) <= 100
+    assert breakers.state("a", "0") is SUSPECT
 
 
 def test_old_hosts_are_dropped() -> None:
@@ -107,9 +155,9 @@ def test_old_hosts_are_dropped() -> None:
     breakers = CircuitBreakers(clock)
     for number in range(25_000):
         clock.at += 1
-        breakers.record(str(number), responded=True)
-    assert len(breakers._last) <= 10_000
-    assert breakers.state("24999") is RESPONDING
+        breakers.record(str(number), "x", responded=True)
+    assert len(breakers._hosts) <= 10_000
+    assert breakers.state("24999", "x") is RESPONDING
 
 
 def test_a_login_without_a_request_does_not_change_the_circuit() -> None:
@@ -119,22 +167,39 @@ def test_a_login_without_a_request_does_not_change_the_circuit() -> None:
     limiter.leave(bulkhead, "a", "x", responded=False)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
     limiter.leave(bulkhead, "a", "x", responded=None)
-    assert limiter.open_for("a") == OPEN_SECONDS
+    assert limiter.open_for("a", "x") == OPEN_SECONDS
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
     limiter.leave(bulkhead, "a", "x", responded=True)
-    assert limiter.open_for("a") == 0
+    assert limiter.open_for("a", "x") == 0
     assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
+
+
+def test_an_account_with_many_logins_does_not_make_others_wait_at_a_host() -> None:
+    clock = Clock()
+    limiter = LoginLimiter(per_host=10, per_account=10, monotonic=clock)
+    bulkhead = Bulkhead(10_000, per_host=10_000, untried=10_000)
+    stages = [NO_TOKEN] * 400
+    for _ in range(40):
+        clock.at += 0.25
+        for number, stage in enumerate(stages):
+            wait = limiter.admit(bulkhead, "a", f"greedy {number % 4}", stage)
+            stages[number] = wait.stage if wait else NO_TOKEN
+    wait = limiter.admit(bulkhead, "a", "modest", NO_TOKEN)
+    assert wait is None or (wait.stage == BOTH_TOKENS and wait.seconds <= 1)
+    retry = limiter.no_slot("a", "modest", NO_TOKEN)
+    assert retry.seconds <= 1
 
 
 def test_reserved_tokens_are_not_reserved_again() -> None:
     clock = Clock()
-    limiter = LoginLimiter(per_host=1, per_account=1000, monotonic=clock)
+    limiter = LoginLimiter(per_host=4, per_account=1000, monotonic=clock)
     bulkhead = Bulkhead(1000, untried=250)
-    for _ in range(4):
+    for _ in range(16):
         assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(1.0, BOTH_TOKENS)
-    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(2.0, BOTH_TOKENS)
-    clock.at += 1
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(0.25, BOTH_TOKENS)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(0.5, BOTH_TOKENS)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(0.75, ACCOUNT_TOKEN)  # the queue is full
+    clock.at += 0.25
     assert limiter.admit(bulkhead, "a", "x", BOTH_TOKENS) is None
 
 

@@ -69,6 +69,8 @@ def _probe(probe: dict[str, Any] | None, provider: str) -> dict[str, Any] | None
 
 
 _ISSUED = "secret.issued"
+_WITH_SECRETS = frozenset({"credential.added", "credential.secret_rotated"})
+_FINGERPRINT = "secret_fingerprint"
 # The fields of an audit event before and after its actor.
 _FIRST = ("position", "time", "action", "outcome", "reason")
 _LAST = tuple(
@@ -87,7 +89,19 @@ def audit_event(row: Row) -> dict[str, Any]:
     for column in _LAST:  # loops are faster here than merged dictionaries: an export has a million events
         event[column] = row[column]
     event["images"] = _images(row)
+    if row["action"] in _WITH_SECRETS:
+        _hide_fingerprints(event)
     return event
+
+
+def _hide_fingerprints(event: dict[str, Any]) -> None:
+    """Remove the fingerprints of secrets (ADR 11). A rotation shows whether the secret stayed the same."""
+    before, after = (dict(event[side] or {}) for side in ("before", "after"))
+    old, new = before.pop(_FINGERPRINT, None), after.pop(_FINGERPRINT, None)
+    if old is not None and old == new:
+        after["same_secret"] = True
+    event["before"] = None if event["before"] is None else before
+    event["after"] = None if event["after"] is None else after
 
 
 def _images(row: Row) -> list[str]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from chassis.secret import Secret
-from contracts.credential import Active
+from contracts.credential import Active, fold
 from contracts.credential_events import Registry
 from contracts.streams import outcome_event_id, verification_stream
 from contracts.verification_events import VerificationSucceeded
@@ -28,6 +28,7 @@ from eventlog.storage import (
 )
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
+from secretstore.keyfile import KeyFile
 from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, MOMENT, details
 from tests.support.memory_credentials import MemoryCredentialStore
@@ -117,6 +118,34 @@ def request(
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def test_equal_secrets_have_equal_fingerprints_in_one_credential_only(world: World) -> None:
+    keys = KeyFile(primary="k1", keys={"k1": b"k" * 32}, pepper=b"p" * 32)
+    numbers = count(1)
+    credentials = Credentials(
+        world.store,
+        world.secrets,
+        secret_fingerprint=keys.secret_fingerprint,
+        new_id=lambda: UUID(int=next(numbers)),
+    )
+
+    def added(account: str, name: str) -> UUID:
+        details = replace(DETAILS, name=name)
+        return credentials.add(request(account=account), secret("old"), details, EVERYBODY).credential_id
+
+    def fingerprint(credential_id: UUID) -> str:
+        state = fold(event.payload for event in world.store.load(credential_id))
+        assert isinstance(state, Active)
+        return state.secret.fingerprint
+
+    one, same, other = added("acme", "one"), added("acme", "same"), added("other", "one")
+    first = fingerprint(one)
+    assert len({first, fingerprint(same), fingerprint(other)}) == 3
+    credentials.rotate(request(), one, None, lambda _: secret("new"))
+    assert fingerprint(one) != first
+    credentials.rotate(request(), one, None, lambda _: secret("old"))
+    assert fingerprint(one) == first
 
 
 def test_adding_stores_the_secret_and_returns_no_secret(world: World) -> None:

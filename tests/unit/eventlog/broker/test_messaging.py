@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from chassis.runtime.backoff import backoff
 from contracts.broker import TOPOLOGY
@@ -25,6 +26,7 @@ from eventlog.events.positions import ContiguousPrefix
 from eventlog.topology import LAST_PUBLISHED
 from launcher.deployment import definitions as definitions_file
 from launcher.deployment.broker_definitions import password_hash
+from tests.support.builders import added
 from tests.support.eventstore_suite import an_id
 
 METADATA = Metadata(
@@ -85,6 +87,14 @@ def test_absent_attributes_have_no_header_and_header_names_follow_cloudevents() 
     for name, value in headers.items():
         assert re.fullmatch(r"cloudEvents:[a-z0-9]{1,20}", name)
         assert isinstance(value, str)
+
+
+def test_a_message_contains_no_fingerprint_of_a_secret() -> None:
+    name, _, data = encode(added(an_id("c")))
+    fingerprint = json.loads(data)["secret"]["fingerprint"]
+    message = outgoing_message(structs.replace(stored(), type=name, payload=data.decode()))
+    assert fingerprint not in message.body.decode()
+    assert json.loads(message.body)["secret"]["fingerprint"] == "0" * 32
 
 
 def test_personal_data_is_not_in_the_headers() -> None:

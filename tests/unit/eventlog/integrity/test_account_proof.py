@@ -1,17 +1,21 @@
 """A proof for one account: its content, and the detection of every change, omission and insertion."""
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventlog.integrity import BrokenLog, BrokenProof, Link, Proven, verify_proof, write_proof
+from eventlog.events import encode
+from eventlog.integrity import BrokenLog, BrokenProof, Link, Proven, account_proof, verify_proof, write_proof
 from eventlog.integrity.chain import HashedEvent
+from tests.support import builders
 from tests.unit.eventlog.integrity.test_chain import EXAMPLE, a_chain
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -127,3 +131,40 @@ def test_a_broken_log_gives_no_proof() -> None:
     links[1] = replace(links[1], hash=bytes(32))  # of another account, but in the same log
     with pytest.raises(BrokenLog, match="position 2"):
         prove(links)
+
+
+def an_addition() -> tuple[list[HashedEvent], bytes]:
+    """A log with an addition, and the fingerprint in it."""
+    name, version, data = encode(builders.added(UUID(int=7)))
+    fingerprint = json.loads(data)["secret"]["fingerprint"].encode()
+    return [
+        replace(ENTRIES[0], type=name, schema_version=version, data=data.decode()),
+        *ENTRIES[1:],
+    ], fingerprint
+
+
+def test_a_proof_contains_no_fingerprint_of_a_secret() -> None:
+    entries, fingerprint = an_addition()
+    document = prove(a_chain(entries))
+    assert fingerprint not in document
+    assert check(document).events == 4
+
+
+def test_a_proof_continues_one_with_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries, fingerprint = an_addition()
+    with monkeypatch.context() as of_the_release_before:
+        of_the_release_before.setattr(account_proof, "_public", lambda event: event)
+        old = prove(a_chain(entries[:4]))
+    assert fingerprint in old
+    earlier = check(old)
+    assert check(prove(a_chain(entries)), earlier).events == 4
+    other = [*entries[:3], replace(entries[3], data='{"other": 1}'), *entries[4:]]
+    with pytest.raises(BrokenProof):
+        check(prove(a_chain(other)), earlier)
+
+
+def test_data_that_is_no_json_is_detected() -> None:
+    entries, _ = an_addition()
+    document = prove(a_chain(entries))
+    with pytest.raises(BrokenProof):
+        check(document.replace(b'"data":"{', b'"data":"[', 1))

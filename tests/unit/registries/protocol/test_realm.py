@@ -1,8 +1,10 @@
 """Token servers that may receive a password: a table of related hosts, and of hosts that only appear related."""
 
+from ipaddress import ip_address
+
 import pytest
 
-from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.addresses import InvalidPolicy, NetworkPolicy
 from registries.dialer.errors import BadChallenge, Blocked
 from registries.protocol.realm import check_realm
 
@@ -133,22 +135,78 @@ def test_an_invalid_realm_is_refused(realm: str) -> None:
 
 
 def test_token_servers_that_the_operator_lists_are_allowed() -> None:
-    listed = NetworkPolicy.parse("auth.corp.example, auth2.corp.example:8443", "auth3.corp.example:80")
-    for realm in (
-        "https://auth.corp.example/t",
-        "https://auth.corp.example:8443/t",
-        "https://auth2.corp.example:8443/t",
-        "http://auth3.corp.example/t",
+    paired = NetworkPolicy.parse(
+        "reg.example.com=auth.corp.example, reg.example.com:443=auth2.corp.example:8443,"
+        "reg.example.com:5000=auth4.corp.example, [2001:db8::1]=auth.corp.example",
+        "auth.corp.example:80",
+    )
+    for registry, realm in (
+        ("reg.example.com", "https://auth.corp.example/t?a=b"),
+        ("reg.example.com", "http://auth.corp.example/t"),
+        ("reg.example.com:5000", "https://auth.corp.example:8443/t"),
+        ("reg.example.com", "https://auth2.corp.example:8443/t"),
+        ("reg.example.com:5000", "https://auth4.corp.example/t"),
+        ("[2001:db8::1]:5000", "https://auth.corp.example/t"),
     ):
-        assert allowed(realm, "reg.example.com", listed) == realm
-    for realm in (
-        "https://auth2.corp.example/t",
-        "http://auth.corp.example/t",
-        "http://auth3.corp.example:8080/t",
-        "https://auth.corp.example.evil.example/t",
+        assert allowed(realm, registry, paired) == realm
+    for registry, realm in (
+        ("other.example.org", "https://auth.corp.example/t"),
+        ("reg.example.com.evil.example", "https://auth.corp.example/t"),
+        ("reg.example.com", "https://auth2.corp.example/t"),
+        ("reg.example.com:5000", "https://auth2.corp.example:8443/t"),
+        ("reg.example.com", "https://auth4.corp.example/t"),
+        ("reg.example.com", "http://auth.corp.example:8080/t"),
+        ("reg.example.com", "https://auth.corp.example.evil.example/t"),
     ):
         with pytest.raises(Blocked):
-            allowed(realm, "reg.example.com", listed)
+            allowed(realm, registry, paired)
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["https://tool.corp.example/t", "https://tool.corp.example:8443/t", "http://plain.corp.example/t"],
+)
+def test_a_listed_address_is_no_token_server_of_other_registries(realm: str) -> None:
+    listed = NetworkPolicy.parse("tool.corp.example,tool.corp.example:8443", "plain.corp.example:80")
+    with pytest.raises(Blocked):
+        allowed(realm, "reg.example.com", listed)
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm", "is_own"),
+    [
+        ("reg.example.com", "https://reg.example.com:5001/token?a=b", True),
+        ("registry-1.docker.io", "https://auth.docker.io/token?a=b", True),
+        ("registry.example.com", "https://gitlab.example.com/jwt/auth", False),
+    ],
+)
+def test_another_host_of_the_domain_is_not_the_own_host(registry: str, realm: str, is_own: bool) -> None:
+    assert check_realm(realm, registry_url=f"https://{registry}/v2/", policy=NOTHING).is_own == is_own
+
+
+def test_another_host_of_the_domain_gets_no_query() -> None:
+    realm = "https://jenkins.example.com/job/deploy/build?token=x"
+    with pytest.raises(Blocked):
+        allowed(realm, "registry.example.com")
+    assert allowed(
+        realm, "registry.example.com", NetworkPolicy.parse("registry.example.com=jenkins.example.com", "")
+    )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["=auth.example", "reg.example=", "a=b=c", "reg.example=10.0.0.0/8", "re/g=auth", "reg.example:0=auth"],
+)
+def test_a_pair_without_sense_is_refused(entry: str) -> None:
+    with pytest.raises(InvalidPolicy):
+        NetworkPolicy.parse(entry, "")
+
+
+def test_a_paired_token_server_may_be_dialled() -> None:
+    policy = NetworkPolicy.parse("reg.example.com=auth.corp.example:8443", "")
+    assert policy.permits("auth.corp.example", 8443, ip_address("10.0.0.1"))
+    assert not policy.permits("auth.corp.example", 443, ip_address("10.0.0.1"))
+    assert not policy.permits("reg.example.com", 443, ip_address("10.0.0.1"))
 
 
 def test_an_allowed_network_does_not_allow_another_token_server() -> None:
