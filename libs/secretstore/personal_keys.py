@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chassis.database import Connection
-from eventlog.storage import PersonalKeys
+from eventlog.storage import KeyUnreadable, PersonalKeys
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _NONCE_BYTES = 12
@@ -56,6 +56,15 @@ def _can_unwrap(wrapping: "KeyFileWrapping", account_id: str, wrapped: bytes) ->
     return True
 
 
+class PersonalKeyUnreadable(KeyFileError, KeyUnreadable):
+    """The key file is of another installation, or the row was changed or moved."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a key of personal data cannot be unwrapped: the key file is of another installation"
+        )
+
+
 class KeyFileWrapping:
     """`KeyWrapping` of `eventlog.storage.personal_keys` with the key file."""
 
@@ -69,17 +78,15 @@ class KeyFileWrapping:
         return name.encode() + b"\0" + nonce + ciphertext
 
     def unwrap(self, account_id: str, wrapped: bytes) -> bytes:
-        """Raises `KeyFileError`: the key file is of another installation, or the row was changed or moved."""
+        """Raises `PersonalKeyUnreadable`."""
         name, _, encrypted = wrapped.partition(b"\0")
         try:
             text = name.decode()
             return AESGCM(self._keys.key(text)).decrypt(
                 encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], _label(account_id, text)
             )
-        except (InvalidTag, ValueError):
-            raise KeyFileError(
-                "a key of personal data cannot be unwrapped: the key file is of another installation"
-            ) from None
+        except (InvalidTag, ValueError, KeyFileError):
+            raise PersonalKeyUnreadable from None
 
 
 def _label(account_id: str, key: str) -> bytes:

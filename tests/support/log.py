@@ -1,6 +1,6 @@
 """A log of a test: migrated, written by appends, with positions assigned by the leading relay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -9,10 +9,18 @@ import psycopg
 
 from chassis.database import Pool, open_pool
 from contracts.streams import verification_stream
-from eventlog.events import RecordedEvent, StreamId
+from eventlog.events import NewEvent, RecordedEvent, StreamId
 from eventlog.integrity import LogReader, verify_chain
 from eventlog.integrity.chain import Fault
-from eventlog.storage import PersonalKeys, load_selected
+from eventlog.storage import (
+    Appended,
+    IdempotentRequest,
+    PersonalKeys,
+    append_request,
+    call_append,
+    keys_of,
+    load_selected,
+)
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 from verifier.postgres_store import PostgresVerificationStore
@@ -24,6 +32,7 @@ SELECT version FROM es.append(%s, ROW(%s, %s, %s, ARRAY[ROW(%s, %s, %s, %s, %s):
 """
 
 
+_APPEND_ANY = "SELECT * FROM es.append('verification', %s)"
 _ALL = "SELECT stream_id, version FROM es.events WHERE stream_id = %(stream)s"
 
 
@@ -34,10 +43,30 @@ def fresh_log() -> Iterator[str]:
         yield url
 
 
+class AnyEventStore(PostgresVerificationStore):
+    """Appends any events to verification streams, as the owner of the log: no service may do that."""
+
+    def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
+        super().__init__(pool, personal)
+        self._appends = pool
+        self._keys = keys_of(pool, personal)
+
+    def append(
+        self,
+        stream: StreamId,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        request: IdempotentRequest | None = None,
+    ) -> Appended:
+        argument = append_request(stream, expected_version, events, request, self._keys)
+        return call_append(self._appends, _APPEND_ANY, [argument], request)
+
+
 @contextmanager
-def writing(url: str, *, size: int = 2) -> Iterator[PostgresVerificationStore]:
-    with open_pool(url, role="regcred_verifier", size=size) as pool:
-        yield PostgresVerificationStore(pool)
+def writing(url: str, *, size: int = 2) -> Iterator[AnyEventStore]:
+    with open_pool(url, role="none", size=size) as pool:
+        yield AnyEventStore(pool)
 
 
 @contextmanager

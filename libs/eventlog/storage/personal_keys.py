@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from psycopg_pool import ConnectionPool
 
@@ -25,6 +26,20 @@ _KEY = "SELECT number, wrapped FROM personal.key(%s, %s)"
 _Value = TypeVar("_Value")
 
 
+class KeyUnreadable(Exception):
+    """A wrapped key of an account cannot be unwrapped."""
+
+
+class _NoCipher:
+    """The cipher for events of an unreadable key: it decrypts nothing."""
+
+    def encrypt(self, _nonce: bytes, _data: bytes, _associated_data: bytes, /) -> bytes:
+        raise KeyUnreadable
+
+    def decrypt(self, _nonce: bytes, _data: bytes, _associated_data: bytes, /) -> bytes:
+        raise InvalidTag
+
+
 class KeyWrapping(Protocol):
     """Encrypts keys of accounts with a key of the installation.
 
@@ -34,7 +49,7 @@ class KeyWrapping(Protocol):
     def wrap(self, account_id: str, key: bytes) -> bytes: ...
 
     def unwrap(self, account_id: str, wrapped: bytes) -> bytes:
-        """Unwrap a key. The adapter documents its error for a missing or wrong key of the installation."""
+        """Unwrap a key. Raises `KeyUnreadable`: the key of the installation is missing or another one."""
 
 
 class PersonalKeys:
@@ -49,12 +64,21 @@ class PersonalKeys:
         self._current = _Cache[str, AccountKey](monotonic)
 
     def cipher(self, account_id: str, wrapped: bytes | None) -> Cipher | None:
-        """The cipher for an event that was read with this wrapped key. `None` if there is no key."""
+        """The cipher for an event that was read with this wrapped key. `None` if there is no key.
+
+        With an unreadable key only its own events cannot be decrypted: any service that writes events can
+        store such a key. A process does not start with the key file of another installation.
+        """
         if wrapped is None:
             return None
-        return self._ciphers.get(wrapped) or self._ciphers.store(
-            wrapped, AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
-        )
+        found = self._ciphers.get(wrapped)
+        if found is None:
+            try:
+                found = AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
+            except KeyUnreadable:
+                found = _NoCipher()
+            self._ciphers.store(wrapped, found)
+        return found
 
     def current(self, pool: ConnectionPool[psycopg.Connection[Any]], account_id: str) -> AccountKey:
         """The key that encrypts new events of an account.

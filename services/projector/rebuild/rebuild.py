@@ -183,6 +183,7 @@ def _change_over(connection: Connection, number: int, personal: PersonalKeys | N
             events = read_log(connection, target.position, lacking, personal=personal)
             projected = [project(event) for event in events]
             batch_writer.apply_locked(connection, target, projected)
+        connection.execute("SET LOCAL ROLE NONE")  # the projector's role may not decide it
         connection.execute("SELECT rm.go_live(%s)", (number,))
     return True
 

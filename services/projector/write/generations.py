@@ -217,7 +217,9 @@ def drop(connection: Connection, number: int) -> None:
     with administration(connection):
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live: switch to another one first")
-        connection.execute("SELECT rm.drop_generation(%s)", (number,))
+        with connection.transaction():
+            connection.execute("SET LOCAL ROLE NONE")  # the projector's role drops only what `drop_retired` finds
+            connection.execute("SELECT rm.drop_generation(%s)", (number,))
 
 
 def drop_retired(connection: Connection) -> list[int]:

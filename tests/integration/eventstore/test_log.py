@@ -14,9 +14,8 @@ from eventlog.integrity import LogReader, verify_chain
 from eventlog.storage import position_of, read_log, stream_log
 from eventlog.storage.log import load_checkpoint, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
-from tests.support.log import append_one, append_raw
+from tests.support.log import AnyEventStore, append_one, append_raw
 from tests.support.postgres import migrated_database
-from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
 
@@ -28,9 +27,9 @@ def database_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[PostgresVerificationStore]:
-    with open_pool(database_url, role="regcred_verifier", size=2) as pool:
-        yield PostgresVerificationStore(pool)
+def store(database_url: str) -> Iterator[AnyEventStore]:
+    with open_pool(database_url, role="none", size=2) as pool:
+        yield AnyEventStore(pool)
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def stream(text: str) -> StreamId:
 
 
 def test_positions_are_dense_and_keep_each_streams_order(
-    store: PostgresVerificationStore, relay: Connection
+    store: AnyEventStore, relay: Connection
 ) -> None:
     for number in range(5):
         store.append(stream("a"), number, [an_event(f"a{number}")])
@@ -68,7 +67,7 @@ def test_positions_are_dense_and_keep_each_streams_order(
 
 
 def test_streamed_events_equal_events_that_are_read(
-    store: PostgresVerificationStore, relay: Connection
+    store: AnyEventStore, relay: Connection
 ) -> None:
     for number in range(5):
         store.append(stream("a"), number, [an_event(f"a{number}")])
@@ -78,7 +77,7 @@ def test_streamed_events_equal_events_that_are_read(
 
 
 def test_a_stream_that_is_abandoned_leaves_its_connection_usable(
-    store: PostgresVerificationStore, relay: Connection
+    store: AnyEventStore, relay: Connection
 ) -> None:
     for number in range(5):
         store.append(stream("a"), number, [an_event(f"a{number}")])
@@ -90,7 +89,7 @@ def test_a_stream_that_is_abandoned_leaves_its_connection_usable(
 
 
 def test_an_event_that_commits_late_is_not_lost(
-    store: PostgresVerificationStore, relay: Connection, database_url: str
+    store: AnyEventStore, relay: Connection, database_url: str
 ) -> None:
     """A transaction that began first and commits last is not lost (`docs/reference/event-log.md`, "Positions")."""
     epoch = lead(relay)
@@ -104,7 +103,7 @@ def test_an_event_that_commits_late_is_not_lost(
 
 
 def test_a_rolled_back_append_leaves_no_gap(
-    store: PostgresVerificationStore, relay: Connection, database_url: str
+    store: AnyEventStore, relay: Connection, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as undone:
         append_raw(undone, "undone", 0, "undone")
@@ -132,7 +131,7 @@ def test_an_append_with_a_line_break_or_an_empty_key_is_refused(
         append_one(connection, stream("lines"), 0, an_id("lines"), name=kind, account=account, key=key)
 
 
-def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Connection) -> None:
+def test_an_earlier_leader_is_fenced(store: AnyEventStore, relay: Connection) -> None:
     first = lead(relay)
     second = lead(relay)
     store.append(stream("fenced"), 0, [an_event("fenced")])
@@ -148,7 +147,7 @@ def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Co
     "statement", ["UPDATE es.{} SET version = 9", "DELETE FROM es.{}", "TRUNCATE es.{} CASCADE"]
 )
 def test_stored_events_cannot_be_changed(
-    store: PostgresVerificationStore, relay: Connection, database_url: str, table: str, statement: str
+    store: AnyEventStore, relay: Connection, database_url: str, table: str, statement: str
 ) -> None:
     store.append(stream("fixed"), 0, [an_event("fixed")])
     sequence(relay, lead(relay))
@@ -159,7 +158,7 @@ def test_stored_events_cannot_be_changed(
 
 
 def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
-    store: PostgresVerificationStore, relay: Connection, database_url: str
+    store: AnyEventStore, relay: Connection, database_url: str
 ) -> None:
     """Text that the two sides could spell differently: escapes, numbers, white space, what is not ASCII."""
     odd = 'a\nb\t"c" \u2028 é 😀 \\u0041 \x7f <>&'

@@ -245,8 +245,8 @@ def test_drops_and_switches_of_wrong_generations_are_refused(
     models = ReadModelConsumer()
     models.handle(projector, read_log(projector, 0, 10))
     number = generations.create(database_url)
-    with pytest.raises(psycopg.Error, match="behind"):
-        projector.execute("SELECT rm.go_live(%s)", (number,))
+    with psycopg.connect(database_url) as owner, pytest.raises(psycopg.Error, match="behind"):
+        owner.execute("SELECT rm.go_live(%s)", (number,))
 
 
 def test_concurrent_administration_is_refused(projector: Connection, database_url: str) -> None:

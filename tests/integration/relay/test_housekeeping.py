@@ -83,4 +83,5 @@ def test_idempotency_keys_are_deleted_after_a_day(services: Services) -> None:
                 (key, age),
             )
     services.take()
-    assert services.relay.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]
+    with psycopg.connect(services.url) as superuser:
+        assert superuser.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]

@@ -166,9 +166,15 @@ def test_all_pages_of_paths_are_read(store: EncryptedStore, superuser: Connectio
 
 
 def test_housekeeping_destroys_and_cannot_read(
-    store: EncryptedStore, database_url: str, keys: KeyFile, relay: Connection
+    store: EncryptedStore, database_url: str, keys: KeyFile, relay: Connection, superuser: Connection
 ) -> None:
+    """Of secrets that the log does not need: the sweep has decided to discard these."""
     path, removed = a_path("house"), a_path("house-removed")
+    superuser.execute(
+        "INSERT INTO credentials.unreferenced_secrets"
+        " SELECT id, 1, now(), now(), now() FROM unnest(%s::uuid[]) AS id",
+        ([path.credential_id, removed.credential_id],),
+    )
     put(store, path, "one", "two")
     put(store, removed, "one")
     with open_pool(database_url, role="regcred_relay", size=2) as pool:
