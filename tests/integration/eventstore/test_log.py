@@ -50,9 +50,7 @@ def stream(text: str) -> StreamId:
     return verification_stream(an_id(text))
 
 
-def test_positions_are_dense_and_keep_each_streams_order(
-    store: AnyEventStore, relay: Connection
-) -> None:
+def test_positions_are_dense_and_keep_each_streams_order(store: AnyEventStore, relay: Connection) -> None:
     for number in range(5):
         store.append(stream("a"), number, [an_event(f"a{number}")])
         store.append(stream("b"), number, [an_event(f"b{number}")])
@@ -66,9 +64,7 @@ def test_positions_are_dense_and_keep_each_streams_order(
     assert [event.position for event in read_log(relay, 7, 2)] == [8, 9]
 
 
-def test_streamed_events_equal_events_that_are_read(
-    store: AnyEventStore, relay: Connection
-) -> None:
+def test_streamed_events_equal_events_that_are_read(store: AnyEventStore, relay: Connection) -> None:
     for number in range(5):
         store.append(stream("a"), number, [an_event(f"a{number}")])
     sequence(relay, lead(relay))

@@ -240,7 +240,9 @@ def test_the_projector_dead_letters_no_applied_event(database_url: str) -> None:
 
 def test_a_dead_letter_is_retracted_only_with_its_replacement(database_url: str) -> None:
     with connect(database_url, "regcred_projector", "SET ROLE") as connection:
-        connection.execute("SELECT rm.retract_dead_letters(1, '{1}')")  # no dead letter, so nothing is deleted
+        connection.execute(
+            "SELECT rm.retract_dead_letters(1, '{1}')"
+        )  # no dead letter, so nothing is deleted
         connection.execute(_RETRACT)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not written again"):
             connection.commit()
