@@ -392,6 +392,32 @@ def test_a_token_is_limited_to_its_scopes_and_accounts(
     assert made.json()["token"] not in json.dumps(listed)
 
 
+def test_a_token_of_a_project_sees_the_ids_of_its_own_projects_only(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
+    restrictions = {"restricted": True, "projects": ["blog", "shop"]}
+    body = add_body("both", running.registry.address, USER, PASSWORD, restrictions=restrictions)
+    added = add(client, account, body)
+    token = {"name": "shop", "scopes": ["credentials:read"], "accounts": [account], "projects": ["shop"]}
+    made = client.post("/v1/service-tokens", json=token)
+    with running.system.client(made.json()["token"]) as reader:
+        of_shop = get_after(added, reader, f"/v1/accounts/{account}/projects/shop/credentials").json()
+        [item] = of_shop["items"]
+        assert (item["name"], item["restrictions"]) == ("both", {"restricted": True, "projects": ["shop"]})
+        refused = [
+            "projects/blog/credentials",
+            "credentials",
+            f"credentials/{item['id']}",
+            f"credentials/{item['id']}/usages",
+            f"credentials/{item['id']}/verifications",
+            "credentials/summary",
+        ]
+        for path in refused:
+            assert reader.get(f"/v1/accounts/{account}/{path}").json()["code"] == "project_forbidden"
+    page = client.get(f"/v1/accounts/{account}/projects/shop/credentials").json()
+    assert page["items"][0]["restrictions"] == restrictions
+
+
 def test_a_registry_without_tls_is_refused_if_it_is_not_listed(client: httpx2.Client, account: str) -> None:
     answer = add(client, account, add_body("clear", f"http://127.0.0.1:{free_port()}", USER, PASSWORD))
     assert answer.json()["errors"][0]["code"] == "http_not_allowed"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chassis.runtime.clock import now
+from chassis.runtime.core_dumps import disable_core_dumps
 from launcher.deployment.setup import PUBLISHED, KeyFileMissing, Servers, set_up
 from operations.command_errors import OperationRefused, refused
 from operations.migrate.owned_files import Owner
@@ -17,6 +18,7 @@ from operations.migrate.owned_files import Owner
 
 def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
     """Create the missing files."""
+    disable_core_dumps()
     servers = Servers(
         postgres=_owner(environment, "POSTGRES_USER_ID", PUBLISHED.postgres),
         rabbitmq=_owner(environment, "RABBITMQ_USER_ID", PUBLISHED.rabbitmq),
