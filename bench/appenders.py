@@ -133,7 +133,8 @@ def record_verifications(url: str, number: int) -> Callable[[], None]:
             number, "verification", count, _succeeded(credential_id, number, count), actor=VERIFIER, at=None
         )
         stream = verification_stream(credential_id)
-        store.append(stream, version - 1, [event], request=_request(number, count))
+        request = replace(_request(number, count), key=f"verification:{number}-{count}")
+        store.append(stream, version - 1, [event], request=request)
 
     return _turns(append, number)
 

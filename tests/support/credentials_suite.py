@@ -1,14 +1,23 @@
 """What every `CredentialStore` must do; each adapter's test has a fixture `store`."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import pytest
 
 from contracts.credential import Active
-from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
+from contracts.credential_events import (
+    CredentialRemoved,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+)
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
+from eventlog.events import NewEvent
 from eventlog.storage import IdempotencyKeyReused, IdempotentRequest, VersionConflict
 from tests.support.eventstore_suite import an_event, an_id
 
@@ -38,6 +47,12 @@ def a_credential(
     )
 
 
+def removal(credential_id: UUID, text: str, *, account: str = "acme") -> NewEvent:
+    """An event of a credential's stream."""
+    payload = CredentialRemoved(credential_id=credential_id, reason=text, forced=False)
+    return replace(an_event(text, account=account), payload=payload)
+
+
 def request(key: str, *, fingerprint: bytes = b"f" * 32) -> IdempotentRequest:
     return IdempotentRequest(key=key, fingerprint=fingerprint, response={"key": key})
 
@@ -53,14 +68,18 @@ class CredentialStoreSuite:
         key: IdempotentRequest | None = None,
     ) -> UUID:
         store.append(
-            an_id(text), 0, [an_event(text, account=account)], current=a_credential(name), request=key
+            an_id(text),
+            0,
+            [removal(an_id(text), text, account=account)],
+            current=a_credential(name),
+            request=key,
         )
         return an_id(text)
 
     def test_appended_events_are_loaded(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "loaded", name="loaded")
         [event] = store.load(credential_id)
-        assert event.payload == an_event("loaded").payload
+        assert event.payload == removal(credential_id, "loaded").payload
         assert store.last_outcome(credential_id, 1) is None
         assert store.outcome_of(an_id("nothing")) is None
         assert store.load(an_id("nothing")) == []
@@ -76,24 +95,26 @@ class CredentialStoreSuite:
 
     def test_a_renamed_or_removed_credential_frees_its_name(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "free", name="first", account="free")
-        event = an_event("free-2", account="free")
+        event = removal(credential_id, "free-2", account="free")
         store.append(credential_id, 1, [event], current=a_credential("second"), request=None)
         assert not store.name_taken("free", "first")
         assert store.name_taken("free", "second")
-        store.append(credential_id, 2, [an_event("free-3", account="free")], current=None, request=None)
+        store.append(
+            credential_id, 2, [removal(credential_id, "free-3", account="free")], current=None, request=None
+        )
         assert not store.name_taken("free", "second")
 
     def test_a_credential_can_change_the_case_of_its_name(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "own", name="own", account="own")
-        event = an_event("own-2", account="own")
+        event = removal(credential_id, "own-2", account="own")
         store.append(credential_id, 1, [event], current=a_credential("OWN"), request=None)
         assert len(store.load(credential_id)) == 2
 
     def test_a_repeated_append_leaves_the_row_unchanged(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "repeat", name="before", account="repeat")
-        event = an_event("repeat-2", account="repeat")
+        event = removal(credential_id, "repeat-2", account="repeat")
         store.append(credential_id, 1, [event], current=a_credential("after"), request=None)
-        for repeated, version in ((an_event("repeat", account="repeat"), 1), (event, 2)):
+        for repeated, version in ((removal(credential_id, "repeat", account="repeat"), 1), (event, 2)):
             again = store.append(credential_id, 0, [repeated], current=a_credential("before"), request=None)
             assert (again.version, again.replayed) == (version, True)
         assert store.name_taken("repeat", "after")
@@ -102,14 +123,20 @@ class CredentialStoreSuite:
     def test_an_append_at_another_version_is_refused(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "version", name="version")
         with pytest.raises(VersionConflict) as refused:
-            store.append(credential_id, 3, [an_event("version-2")], current=a_credential(), request=None)
+            store.append(
+                credential_id, 3, [removal(credential_id, "version-2")], current=a_credential(), request=None
+            )
         assert refused.value.actual == 1
 
     def test_another_account_cannot_append(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "foreign", name="foreign")
         with pytest.raises(VersionConflict):
             store.append(
-                credential_id, 1, [an_event("foreign-2", account="thief")], current=None, request=None
+                credential_id,
+                1,
+                [removal(credential_id, "foreign-2", account="thief")],
+                current=None,
+                request=None,
             )
         assert store.name_taken("acme", "foreign")
 
@@ -119,7 +146,11 @@ class CredentialStoreSuite:
         assert known is not None
         assert (known.version, known.replayed, known.response) == (1, True, {"key": "k-again"})
         appended = store.append(
-            an_id("again-2"), 0, [an_event("again-2")], current=a_credential(), request=request("k-again")
+            an_id("again-2"),
+            0,
+            [removal(an_id("again-2"), "again-2")],
+            current=a_credential(),
+            request=request("k-again"),
         )
         assert appended.replayed
         assert store.load(an_id("again-2")) == []

@@ -9,14 +9,14 @@ from uuid import UUID
 import pytest
 
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuance_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationCode, VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
 from credentials.domain.matching import Candidate
-from eventlog.events import NewEvent
+from eventlog.events import Actor, NewEvent
 from eventlog.storage import IdempotencyKeyReused, VersionConflict
-from tests.support.credentials_suite import a_credential, request
+from tests.support.credentials_suite import a_credential, removal, request
 from tests.support.eventstore_suite import MOMENT, an_event, an_id
 
 Outcome = VerificationSucceeded | VerificationFailed
@@ -42,14 +42,31 @@ def outcome(
         payload = VerificationSucceeded(**shared, confidence="strong")
     else:
         payload = VerificationFailed(**shared, code=code, retry_after=None)
-    return replace(an_event(text), payload=payload)
+    event = an_event(text)
+    by_system = replace(event.metadata, actor=Actor(type="system", id="verifier", name="verifier"))
+    return replace(event, payload=payload, metadata=by_system)
+
+
+def a_refusal(issuance_id: UUID, text: str, *, account: str = "acme") -> NewEvent:
+    """An event of an issuance's stream."""
+    payload = SecretRefused(
+        issuance_id=issuance_id,
+        project_id="shop",
+        workload=Workload(kind="deployment", name="front"),
+        registry_host="ghcr.io",
+        image="ghcr.io/acme/shop:1",
+        reason="no_matching_credential",
+        anonymous=False,
+        candidates=(),
+    )
+    return replace(an_event(text, account=account), payload=payload)
 
 
 class IssuingSuite:
     @staticmethod
     def add(store: CredentialStore, text: str, *, account: str, **changes: Any) -> UUID:
         row = a_credential(text, **changes)
-        store.append(an_id(text), 0, [an_event(text, account=account)], current=row, request=None)
+        store.append(an_id(text), 0, [removal(an_id(text), text, account=account)], current=row, request=None)
         return an_id(text)
 
     @staticmethod
@@ -98,12 +115,12 @@ class IssuingSuite:
     def test_a_changed_credential_is_a_candidate_of_the_same_age(self, store: CredentialStore) -> None:
         first = self.add(store, "age-1", account="age")
         second = self.add(store, "age-2", account="age")
-        event = an_event("age-1-changed", account="age")
+        event = removal(first, "age-1-changed", account="age")
         store.append(first, 1, [event], current=a_credential("changed"), request=None)
         found = {candidate.credential_id: candidate for candidate in store.candidates("age", ["ghcr.io"])}
         assert (found[first].version, found[first].name) == (2, "changed")
         assert found[first].added_at < found[second].added_at
-        store.append(second, 1, [an_event("age-2-gone", account="age")], current=None, request=None)
+        store.append(second, 1, [removal(second, "age-2-gone", account="age")], current=None, request=None)
         assert [candidate.credential_id for candidate in store.candidates("age", ["ghcr.io"])] == [first]
 
     def test_a_candidate_has_the_last_outcome_of_the_current_secret(
@@ -118,7 +135,7 @@ class IssuingSuite:
         verify(credential_id, 2, outcome(credential_id, "checked-3", None))
         assert self.status(store, "acme") == VerificationStatus.VERIFIED
 
-        event = an_event("checked-rotated")
+        event = removal(credential_id, "checked-rotated")
         row = a_credential("checked", secret_version=2)
         store.append(credential_id, 1, [event], current=row, request=None)
         assert self.status(store, "acme") == VerificationStatus.PENDING
@@ -129,19 +146,22 @@ class IssuingSuite:
 
     def test_an_issuance_is_recorded(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "issued", account="issued")
-        events = [an_event("issuance-1", account="issued"), an_event("issuance-2", account="issued")]
+        events = [
+            a_refusal(an_id("issuance"), "issuance-1", account="issued"),
+            a_refusal(an_id("issuance"), "issuance-2", account="issued"),
+        ]
         appended = store.issue(an_id("issuance"), events, decided_on={credential_id: 1}, request=None)
         assert (appended.version, appended.replayed) == (2, False)
         assert [candidate.version for candidate in store.candidates("issued", ["ghcr.io"])] == [1]
-        refused = [an_event("issuance-3", account="issued")]
+        refused = [a_refusal(an_id("issuance-refused"), "issuance-3", account="issued")]
         assert store.issue(an_id("issuance-refused"), refused, decided_on={}, request=None).version == 1
 
     def test_nothing_is_recorded_for_an_outdated_decision(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "old", account="old")
-        changed = an_event("old-changed", account="old")
+        changed = removal(credential_id, "old-changed", account="old")
         store.append(credential_id, 1, [changed], current=a_credential("old"), request=None)
         removed = self.add(store, "old-removed", account="old")
-        store.append(removed, 1, [an_event("old-gone", account="old")], current=None, request=None)
+        store.append(removed, 1, [removal(removed, "old-gone", account="old")], current=None, request=None)
         foreign = self.add(store, "old-foreign", account="old-other")
         for number, decided_on in enumerate(
             [
@@ -152,11 +172,11 @@ class IssuingSuite:
                 {credential_id: 2, removed: 1},
             ]
         ):
-            event = an_event(f"old-issuance-{number}", account="old")
+            event = a_refusal(an_id(f"old-{number}"), f"old-issuance-{number}", account="old")
             with pytest.raises(DecidedOnOldVersion):
                 store.issue(an_id(f"old-{number}"), [event], decided_on=decided_on, request=request("k-old"))
             assert store.replay("old", "k-old", b"f" * 32) is None
-        event = an_event("old-issuance", account="old")
+        event = a_refusal(an_id("old-now"), "old-issuance", account="old")
         store.issue(an_id("old-now"), [event], decided_on={credential_id: 2}, request=request("k-old"))
 
     def test_a_repeated_issuance_is_recorded_once(self, store: CredentialStore) -> None:
@@ -164,13 +184,16 @@ class IssuingSuite:
         credential_id = self.add(store, "repeated", account="repeated")
         first = store.issue(
             an_id("repeated-1"),
-            [an_event("repeated-e1", account="repeated")],
+            [a_refusal(an_id("repeated-1"), "repeated-e1", account="repeated")],
             decided_on={credential_id: 1},
             request=key,
         )
         second = store.issue(
             an_id("repeated-2"),
-            [an_event("repeated-e2", account="repeated"), an_event("repeated-e3", account="repeated")],
+            [
+                a_refusal(an_id("repeated-2"), "repeated-e2", account="repeated"),
+                a_refusal(an_id("repeated-2"), "repeated-e3", account="repeated"),
+            ],
             decided_on={credential_id: 1},
             request=key,
         )
@@ -178,7 +201,9 @@ class IssuingSuite:
         assert (second.version, second.response) == (1, {"key": "k-issue"})
         other = request("k-issue", fingerprint=b"g" * 32)
         with pytest.raises(IdempotencyKeyReused):
-            store.issue(an_id("x"), [an_event("x", account="repeated")], decided_on={}, request=other)
+            store.issue(
+                an_id("x"), [a_refusal(an_id("x"), "x", account="repeated")], decided_on={}, request=other
+            )
 
     @staticmethod
     def issue(
@@ -216,7 +241,7 @@ class IssuingSuite:
         assert store.usages(credential_id, since=MOMENT + 2 * day) == (front,)
         assert store.usages(an_id("nobody"), since=MOMENT) == ()
 
-        gone = [an_event("used-gone", account="used")]
+        gone = [removal(credential_id, "used-gone", account="used")]
         with pytest.raises(UsedMeanwhile):
             store.remove(credential_id, 1, gone, unused_since=MOMENT + day)
         assert [c.credential_id for c in store.candidates("used", ["ghcr.io"])] == [credential_id]
@@ -227,7 +252,9 @@ class IssuingSuite:
     def test_a_credential_in_use_is_removed_when_use_is_not_checked(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "used-by-force", account="used")
         self.issue(store, "by-force-1", credential_id, moment=MOMENT)
-        gone = [an_event("by-force-gone", account="used")]
+        gone = [removal(credential_id, "by-force-gone", account="used")]
         assert store.remove(credential_id, 1, gone, unused_since=None).version == 2
         with pytest.raises(VersionConflict):
-            store.remove(credential_id, 1, [an_event("again", account="used")], unused_since=None)
+            store.remove(
+                credential_id, 1, [removal(credential_id, "again", account="used")], unused_since=None
+            )

@@ -218,9 +218,7 @@ def drop(connection: Connection, number: int) -> None:
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live: switch to another one first")
         with connection.transaction():
-            connection.execute(
-                "SET LOCAL ROLE NONE"
-            )  # the projector's role drops only what `drop_retired` finds
+            connection.execute("SET LOCAL ROLE NONE")  # the role of the projector drops less
             connection.execute("SELECT rm.drop_generation(%s)", (number,))
 
 

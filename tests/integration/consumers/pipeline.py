@@ -34,6 +34,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.stream_append import record_once
+from verifier.verifier import ACTOR
 
 QUEUES = ("regcred.verifier", "regcred.projector")
 LOGIN_SECONDS = 0.01
@@ -155,6 +156,7 @@ def running(broker: RabbitMQ) -> Iterator[Pipeline]:
 def _verifying(store: PostgresVerificationStore, pipeline: Pipeline) -> Callable[[RecordedEvent], None]:
     def handle(event: RecordedEvent) -> None:
         time.sleep(LOGIN_SECONDS)
+        by_verifier = replace(payloads.metadata(), actor=ACTOR)
         payload = replace(
             payloads.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
         )
@@ -162,7 +164,7 @@ def _verifying(store: PostgresVerificationStore, pipeline: Pipeline) -> Callable
             store,
             verification_stream(event.stream.id),
             f"verification:{event.event_id}",
-            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=payloads.metadata())],
+            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=by_verifier)],
         )
         pipeline.handled.append(event.position or 0)
 

@@ -20,8 +20,8 @@ from tests.support.timing import PATIENCE, waiting
 from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
-ROLE = "regcred_verifier"
-NAME = "test"
+ROLE = "regcred_relay"
+NAME = "housekeeping"
 NEVER = 10 * PATIENCE  # no test waits that long
 PAUSE = 2.0
 LOCKED = 0.01  # before the next attempt to lead

@@ -10,12 +10,14 @@ import pytest
 
 from chassis.database import open_pool
 from chassis.runtime.clock import now
+from contracts.streams import credential_stream
 from eventlog.consumers import LeaderConnection, has_leader, leader, leadership
 from eventlog.storage import StaleLeader, store_errors
 from eventlog.storage.log import load_checkpoint, save_checkpoint
-from tests.integration.consumers.consuming import Connection
-from tests.support.eventstore_suite import an_event, an_id
-from tests.support.log import relay_of, scalar, sequence, stream
+from tests.integration.consumers.consuming import Connection, write
+from tests.support.eventstore_suite import an_id
+from tests.support.issuance_suite import outcome
+from tests.support.log import append_one, relay_of, scalar, sequence, stream
 from tests.support.timing import waiting
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.schedule.rows import ScheduleEntry
@@ -102,17 +104,19 @@ def test_a_former_leader_changes_nothing(
     monkeypatch.setattr(leader, "LEASE_SECONDS", SHORT)
     with open_pool(url, role=ROLE, size=2) as pool, leading(url) as first:
         store, table = PostgresVerificationStore(pool), ScheduleTable(pool)
+        write(url, 3)  # checkpoints do not move beyond the log
+        append_one(owner, credential_stream(an_id("a")), 0, an_id("added"))
         assert save_in_transaction(first, position=1)
         former = copy_context()
         monkeypatch.setattr(leader, "LEASE_SECONDS", LONG)
         with leading(url) as second:
             with pytest.raises(StaleLeader):
-                former.run(store.append, stream("a"), 0, [an_event("late")])
+                former.run(store.append, stream("a"), 0, [outcome(an_id("a"), "late", None)])
             with pytest.raises(StaleLeader):
                 former.run(table.postpone, an_id("event"), an_id("c"), due_at=now(), stage=0)
             with pytest.raises(StaleLeader):
                 former.run(table.hold, "registry", "user", outcome="x", retry_after=60, now=now())
-            store.append(stream("a"), 0, [an_event("first of the next leader")])
+            store.append(stream("a"), 0, [outcome(an_id("a"), "first of the next leader", None)])
             table.upsert(entry(), due_at=now(), now=now())
             assert former.run(table.claim, now(), 10) == []
             assert len(table.claim(now(), 10)) == 1
@@ -121,7 +125,7 @@ def test_a_former_leader_changes_nothing(
             save_in_transaction(first, position=3, after=2)
         assert refused.value.sqlstate == "ES410"
         assert load_checkpoint(owner, NAME) == 2
-        assert scalar(owner, "SELECT count(*) FROM es.events") == 1
+        assert scalar(owner, "SELECT count(*) FROM es.events WHERE type = 'verification.succeeded'") == 1
 
 
 def save_in_transaction(connection: LeaderConnection, *, position: int, after: int = 0) -> bool:
@@ -145,7 +149,7 @@ def entry() -> ScheduleEntry:
 def test_a_relay_of_an_earlier_epoch_publishes_and_places_nothing(url: str) -> None:
     with relay_of(url) as relay:
         old, new = (int(scalar(relay, "SELECT es.lead('relay', '0')")) for _ in range(2))
-        assert scalar(relay, "SELECT es.published(%s, 1)", old) is False
-        assert scalar(relay, "SELECT es.published(%s, 1)", new) is True
+        assert scalar(relay, "SELECT es.published(%s, 0)", old) is False
+        assert scalar(relay, "SELECT es.published(%s, 0)", new) is True
         with pytest.raises(StaleLeader), store_errors():
             sequence(relay, old)

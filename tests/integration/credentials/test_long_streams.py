@@ -27,6 +27,7 @@ from tests.support.memory_secretstore import MemorySecretStore
 from verifier.outcomes import events_of
 from verifier.policy import Verification
 from verifier.postgres_store import PostgresVerificationStore
+from verifier.verifier import ACTOR
 
 ROUNDS = 40
 
@@ -88,7 +89,7 @@ class World:
             NewEvent(
                 event_id=outcome_event_id(outcome.verification_id),
                 payload=outcome,
-                metadata=metadata(account_id="acme", occurred_at=NOW),
+                metadata=metadata(account_id="acme", actor=ACTOR, occurred_at=NOW),
             )
             for outcome in outcomes
         ]

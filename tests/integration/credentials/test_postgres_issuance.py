@@ -12,9 +12,9 @@ from contracts.verdicts import VerificationCode
 from credentials.application.store import DecidedOnOldVersion
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events import NewEvent
-from tests.support.credentials_suite import a_credential
-from tests.support.eventstore_suite import an_event, an_id
-from tests.support.issuance_suite import IssuingSuite, Verify, outcome
+from tests.support.credentials_suite import a_credential, removal
+from tests.support.eventstore_suite import an_id
+from tests.support.issuance_suite import IssuingSuite, Verify, a_refusal, outcome
 from tests.support.timing import PATIENCE
 from verifier.postgres_store import PostgresVerificationStore
 
@@ -44,8 +44,10 @@ class TestPostgresIssuing(IssuingSuite):
         self, store: PostgresCredentialStore, verify: Verify, database_url: str
     ) -> None:
         foreign = self.add(store, "foreign", account="somebody")
-        verify(foreign, 0, outcome(foreign, "foreign-1", VerificationCode.BAD_CREDENTIAL))
-        verify(an_id("none"), 0, outcome(an_id("none"), "none-1", VerificationCode.BAD_CREDENTIAL))
+        for credential_id in (foreign, an_id("none")):
+            refused = outcome(credential_id, f"{credential_id}-1", VerificationCode.BAD_CREDENTIAL)
+            with pytest.raises(pg.InsufficientPrivilege):
+                verify(credential_id, 0, refused)
         with psycopg.connect(database_url) as superuser:
             rows = superuser.execute(
                 "SELECT verified_version, verification_code FROM credentials.current WHERE credential_id = %s",
@@ -61,7 +63,7 @@ class TestPostgresIssuing(IssuingSuite):
         other = self.add(store, "waits-not", account="waits")
 
         def issue(text: str, on: UUID) -> int:
-            event = an_event(text, account="waits")
+            event = a_refusal(an_id(f"{text}-stream"), text, account="waits")
             return store.issue(an_id(f"{text}-stream"), [event], decided_on={on: 1}, request=None).version
 
         with ThreadPoolExecutor(2) as threads, psycopg.connect(database_url) as holder:
@@ -91,7 +93,7 @@ class TestPostgresIssuing(IssuingSuite):
         def issue(number: int) -> bool:
             versions = {c.credential_id: c.version for c in store.candidates("crowd", ["ghcr.io"])}
             wanted = sorted(ids, key=lambda credential_id: (credential_id.int * (number + 1)) % 97)
-            event = an_event(f"crowd-issue-{number}", account="crowd")
+            event = a_refusal(an_id(f"crowd-stream-{number}"), f"crowd-issue-{number}", account="crowd")
             decided_on = {credential_id: versions[credential_id] for credential_id in wanted}
             try:
                 store.issue(an_id(f"crowd-stream-{number}"), [event], decided_on=decided_on, request=None)
@@ -100,7 +102,7 @@ class TestPostgresIssuing(IssuingSuite):
             return True
 
         def change(number: int) -> bool:
-            event = an_event(f"crowd-change-{number}", account="crowd")
+            event = removal(ids[number % 4], f"crowd-change-{number}", account="crowd")
             row = a_credential(f"crowd-{number % 4}")
             return (
                 store.append(ids[number % 4], 1 + number // 4, [event], current=row, request=None).version > 0

@@ -7,8 +7,8 @@ from psycopg import errors as pg
 from chassis.database import open_pool
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events.personal import ERASED
-from tests.support.credentials_suite import CredentialStoreSuite, a_credential
-from tests.support.eventstore_suite import an_event, an_id
+from tests.support.credentials_suite import CredentialStoreSuite, a_credential, removal
+from tests.support.eventstore_suite import an_id
 from tests.support.personal_keys import personal_keys
 
 
@@ -23,7 +23,11 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         store.append(
-            an_id("row"), 0, [an_event("row", account="row")], current=a_credential("row"), request=None
+            an_id("row"),
+            0,
+            [removal(an_id("row"), "row", account="row")],
+            current=a_credential("row"),
+            request=None,
         )
         with psycopg.connect(database_url) as superuser:
             row = superuser.execute(
@@ -72,14 +76,14 @@ def test_a_credential_is_not_added_with_an_erased_key(
     store: PostgresCredentialStore, database_url: str
 ) -> None:
     """The service has the erased key in its cache; it requests the next one, and the new event can be read."""
-    first = an_event("first", account="left")
+    first = removal(an_id("first"), "first", account="left")
     store.append(an_id("first"), 0, [first], current=a_credential("first"), request=None)
     with psycopg.connect(database_url) as superuser:
         superuser.execute(
             "UPDATE personal.keys SET wrapped = NULL, erased_at = now() WHERE account_id = 'left'"
         )
     assert store.load(an_id("first"))[0].metadata.actor.name == ERASED
-    second = an_event("second", account="left")
+    second = removal(an_id("second"), "second", account="left")
     store.append(an_id("second"), 0, [second], current=a_credential("second"), request=None)
     [loaded] = store.load(an_id("second"))
     assert (loaded.payload, loaded.metadata) == (second.payload, second.metadata)

@@ -170,9 +170,10 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
         assert (found.fault, found.end.position) == (None, 4)
 
 
-def test_only_one_of_two_consumers_moves_a_checkpoint(relay: Connection) -> None:
-    assert load_checkpoint(relay, "reader") == 0
-    assert save_checkpoint(relay, "reader", after=0, position=4)
-    assert not save_checkpoint(relay, "reader", after=0, position=5)
-    assert save_checkpoint(relay, "reader", after=4, position=5)
-    assert load_checkpoint(relay, "reader") == 5
+def test_only_one_of_two_consumers_moves_a_checkpoint(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        assert load_checkpoint(owner, "reader") == 0
+        assert save_checkpoint(owner, "reader", after=0, position=4)
+        assert not save_checkpoint(owner, "reader", after=0, position=5)
+        assert save_checkpoint(owner, "reader", after=4, position=5)
+        assert load_checkpoint(owner, "reader") == 5

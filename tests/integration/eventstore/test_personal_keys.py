@@ -5,6 +5,7 @@ from secrets import token_bytes
 from threading import Barrier
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
 from chassis.database import open_pool
 from eventlog.storage import PersonalKeys
@@ -71,3 +72,13 @@ def test_a_wrapped_key_unwraps_only_for_its_account_and_key_file() -> None:
     ):
         with pytest.raises(KeyFileError):
             by.unwrap(account, text)
+
+
+def test_with_a_key_that_does_not_unwrap_only_its_own_events_cannot_be_read() -> None:
+    """Another service that may write events can store such a key. It stops no reader of the log."""
+    wrapped = KeyFileWrapping(KEYS).wrap("acme", token_bytes(32))
+    for garbage in (b"x", b"k1\0" + b"n" * 40, b"k9" + wrapped[2:]):
+        cipher = keys(Clock()).cipher("acme", garbage)
+        assert cipher is not None
+        with pytest.raises(InvalidTag):
+            cipher.decrypt(NONCE, b"x" * 16, b"")

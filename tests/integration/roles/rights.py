@@ -24,10 +24,11 @@ def _leases(*foreign: str) -> dict[str, list[str]]:
         "EXECUTE es.log_end": NOTHING,
         "SELECT es.leases": [f"SELECT FROM es.leases WHERE name = '{name}'" for name in foreign],
         "INSERT es.leases": [
-            f"INSERT INTO es.leases VALUES ('{name}-new', 9, 9, now())" for name in (*foreign, "another")
+            f"INSERT INTO es.leases VALUES ('{name}-new', 9, 9, now())"  # noqa: S608
+            for name in (*foreign, "another")
         ],
         "UPDATE es.leases": [
-            *(f"UPDATE es.leases SET epoch = 9 WHERE name = '{name}'" for name in foreign),
+            *(f"UPDATE es.leases SET epoch = 9 WHERE name = '{name}'" for name in foreign),  # noqa: S608
             "UPDATE es.leases SET name = 'another'",
         ],
     }
@@ -85,7 +86,8 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
             f"SELECT credentials.append({request(NEW, 'verification.requested', data=credential_data(OWN))}, NULL)",
             f"SELECT credentials.append({request(NEW, 'account.erased', data=credential_data(NEW))}, NULL)",
             "SELECT credentials.append("
-            f"{request(NEW, 'verification.requested', data=credential_data(NEW), named='victim')}, NULL)",
+            + request(NEW, "verification.requested", data=credential_data(NEW), named="victim")
+            + ", NULL)",
         ],
         "EXECUTE credentials.issue": [
             f"SELECT credentials.issue({request(NEW, 'secret.refused')}, '{{}}', '{{}}')",
@@ -104,7 +106,8 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
         "EXECUTE credentials.remove": [
             f"SELECT credentials.remove({request(NEW, 'account.erased', data=credential_data(NEW))}, NULL)",
             "SELECT credentials.remove("
-            f"{request(OTHER, 'credential.removed', version=1, data=credential_data(OTHER))}, NULL)",
+            + request(OTHER, "credential.removed", version=1, data=credential_data(OTHER))
+            + ", NULL)",
         ],
         "SELECT credentials.current": NOTHING,
         "SELECT credentials.usages": NOTHING,

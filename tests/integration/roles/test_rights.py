@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,7 +14,6 @@ from contracts.streams import verification_stream
 from eventlog.events.registry import EVENTS
 from tests.integration.roles.calls import OTHER, OWN, credential_data, request
 from tests.integration.roles.rights import RIGHTS
-from tests.support.eventstore_suite import an_id
 
 Connection = psycopg.Connection[Any]
 
@@ -54,7 +54,7 @@ WRITERS = {
     "verification.requested": "credentials.append",
     "verification.succeeded": "verifier.append",
 }
-READ = an_id("read").hex[:12] + "4" + an_id("read").hex[13:]
+READ = UUID(int=4)
 CALLS = {
     "audit.append": ("regcred_query", "SELECT audit.append(REQUEST)"),
     "credentials.append": ("regcred_credentials", "SELECT credentials.append(REQUEST, NULL)"),
@@ -200,7 +200,7 @@ def test_a_role_reaches_its_own(database_url: str, role: str, statement: str) ->
 )
 def test_no_checkpoint_moves_beyond_the_log(database_url: str, role: str, consumer: str) -> None:
     with connect(database_url, role, "SET ROLE") as connection:
-        move = f"UPDATE es.checkpoints SET position = 1000 WHERE consumer = '{consumer}'"
+        move = f"UPDATE es.checkpoints SET position = 1000 WHERE consumer = '{consumer}'"  # noqa: S608
         assert outcome(connection, move) == "42501"
 
 
