@@ -1,6 +1,7 @@
--- Append an `issuance` stream; nothing else writes one. As before, except that the workload is an argument: in the events it
--- is encrypted (ADR 14). In credentials.usages it is in plain text; the removal of the credential deletes it.
-CREATE FUNCTION credentials.issue(
+-- The workload of an issuance is an argument of credentials.issue: in the events it is encrypted (ADR 14). In credentials.usages
+-- it is in plain text; the removal of the credential deletes it.
+DROP FUNCTION credentials.append_issuance(es.append_request, uuid[], bigint[]);
+CREATE FUNCTION credentials.append_issuance(
     p_request es.append_request, p_credentials uuid[], p_versions bigint[], p_workload_kind text, p_workload_name text
 ) RETURNS es.appended LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -43,6 +44,20 @@ BEGIN
     RETURN done;
 END $$;
 
+-- As before, with the workload.
+CREATE FUNCTION credentials.issue(
+    p_request es.append_request, p_credentials uuid[], p_versions bigint[], p_workload_kind text, p_workload_name text
+) RETURNS es.appended LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM es.require_events(p_request, ARRAY['secret.issued', 'secret.refused'], 'issuance_id');
+    IF p_request.expected_version <> 0 OR EXISTS (
+        SELECT FROM unnest(p_request.events) AS e
+        WHERE e.type = 'secret.issued' AND ((e.data->>'credential_id')::uuid = ANY (p_credentials)) IS NOT TRUE) THEN
+        RAISE EXCEPTION 'an issuance is one new stream, of credentials that were decided on' USING ERRCODE = '42501';
+    END IF;
+    RETURN credentials.append_issuance(p_request, p_credentials, p_versions, p_workload_kind, p_workload_name);
+END $$;
+
 -- 0.9.0 calls it while both versions run. It does not encrypt the workload, which is the same in all events of an issuance.
 CREATE OR REPLACE FUNCTION credentials.issue(p_request es.append_request, p_credentials uuid[], p_versions bigint[])
 RETURNS es.appended LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -50,5 +65,5 @@ RETURNS es.appended LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, 
                              (p_request.events[1]).data#>>'{workload,kind}', (p_request.events[1]).data#>>'{workload,name}')
 $$;
 
-REVOKE ALL ON FUNCTION credentials.issue(es.append_request, uuid[], bigint[], text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION credentials.append_issuance, credentials.issue(es.append_request, uuid[], bigint[], text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credentials.issue(es.append_request, uuid[], bigint[], text, text) TO regcred_credentials;

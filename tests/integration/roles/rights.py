@@ -98,6 +98,10 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
             "SELECT credentials.issue("
             + request(NEW, "secret.issued", data=f'{{"issuance_id": "{NEW}", "credential_id": "{OTHER}"}}')
             + f", '{{{OTHER}}}', '{{1}}')",
+            f"SELECT credentials.issue({request(NEW, 'account.erased')}, '{{}}', '{{}}', 'job', 'a')",
+            "SELECT credentials.issue("
+            + request(NEW, "secret.issued", data=f'{{"issuance_id": "{NEW}", "credential_id": "{OTHER}"}}')
+            + f", '{{{OTHER}}}', '{{1}}', 'job', 'a')",
         ],
         "EXECUTE credentials.remove": [
             f"SELECT credentials.remove({request(NEW, 'account.erased', data=credential_data(NEW))}, NULL)",
