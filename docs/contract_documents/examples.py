@@ -26,11 +26,13 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.streams import (
     account_stream,
     audit_stream,
     credential_stream,
     issuance_stream,
+    service_token_stream,
     verification_stream,
 )
 from contracts.verdicts import VerificationCode
@@ -214,6 +216,19 @@ _IN_AUDIT_STREAM: tuple[object, ...] = (
 
 _IN_ACCOUNT_STREAM: tuple[object, ...] = (AccountErased(erasure_id=ERASURE, reason="the account has left"),)
 
+TOKEN = "000aZ4kQ9"  # noqa: S105 the id of a token
+_IN_SERVICE_TOKEN_STREAM: tuple[object, ...] = (
+    ServiceTokenCreated(
+        token_id=TOKEN,
+        name="deploy platform",
+        scopes=("credentials:read", "secrets:issue"),
+        accounts=("acme",),
+        projects=None,
+        expires_at=datetime(2026, 9, 1, tzinfo=UTC),
+    ),
+    ServiceTokenRevoked(token_id=TOKEN, name="deploy platform"),
+)
+
 # Class of the payload to an example and the stream that it stands in.
 EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, credential_stream(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
@@ -221,4 +236,5 @@ EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, issuance_stream(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
     **{type(payload): (payload, audit_stream(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
     **{type(payload): (payload, account_stream(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
+    **{type(payload): (payload, service_token_stream(TOKEN)) for payload in _IN_SERVICE_TOKEN_STREAM},
 }

@@ -3,6 +3,7 @@
 from functools import partial
 
 from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.token_row import authenticate_rows as token_rows
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
 from chassis.ids import new_id
@@ -22,8 +23,10 @@ from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
+from credentials.application.service_tokens import ServiceTokens
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
+from credentials.postgres_tokens import PostgresTokenWriter
 from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
 from registries.token_minter.factory import open_minter
 from secretstore.factory import new_secret_store
@@ -53,7 +56,8 @@ def command_part(settings: Settings) -> ApiPart:
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
-    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
+    personal = open_personal_keys(keys)
+    store = PostgresCredentialStore(pool, personal, authenticate_rows(keys))
     credentials = Credentials(
         store,
         secret_store,
@@ -92,7 +96,16 @@ def command_part(settings: Settings) -> ApiPart:
                 Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 request_fingerprint=request_fingerprint,
             ),
-            service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
+            service_tokens.blueprint(
+                tokens,
+                ServiceTokens(
+                    tokens,
+                    PostgresTokenWriter(pool, personal, token_rows(keys), new_id=new_id),
+                    keyed_hash=token_hash(keys),
+                    derive=new_token,
+                    longest_life=settings.token_max_life,
+                ),
+            ),
         ),
         authenticate=open_authentication(settings, tokens),
         checks={

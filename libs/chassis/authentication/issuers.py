@@ -3,9 +3,9 @@
     iss                 the issuer, as it is listed
     aud                 `regcred`; tokens for other services are refused
     sub                 the id of the principal; `name` is optional, for display
-    exp                 required; `nbf` and `iat` are checked if present
+    exp                 required, at most `REGCRED_TOKEN_MAX_DAYS` from now; `nbf` and `iat` are checked if present
     scope               scopes, separated by spaces (RFC 8693 section 4.2)
-    regcred_accounts    the accounts for which it is valid; required; ["*"] is all accounts
+    regcred_accounts    the accounts for which it is valid; required; exactly ["*"] is all accounts
     regcred_projects    the projects for which it is valid, if it is restricted to some
 
 Keys are the JWKS of the issuer (RFC 7517), in a file or at an https URL. Only signatures with a private key
@@ -13,8 +13,9 @@ are accepted: with a shared secret (HS256), every service that can verify a toke
 8725 section 3.1).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ import structlog
 
 from chassis.authentication.errors import IssuerUnavailable
 from chassis.authentication.tokens import Principal, TokenScope
+from chassis.ids import is_platform_id
 from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.settings.files import text_of
 from chassis.settings.invalid_setting import InvalidSetting
@@ -117,10 +119,22 @@ def _url_keys(location: str) -> UrlKeys:
 
 
 class IssuedTokens:
-    """Authenticates tokens of these issuers, and caches their keys for `KEY_CACHE_SECONDS`."""
+    """Authenticates tokens of these issuers, and caches their keys for `KEY_CACHE_SECONDS`.
 
-    def __init__(self, issuers: Mapping[str, KeySource], *, monotonic: Monotonic) -> None:
+    A token that is valid for longer than `longest_life` from now is refused; `None` refuses none.
+    """
+
+    def __init__(
+        self,
+        issuers: Mapping[str, KeySource],
+        *,
+        monotonic: Monotonic,
+        now: Callable[[], datetime],
+        longest_life: timedelta | None = None,
+    ) -> None:
         self._issuers = issuers
+        self._now = now
+        self._longest_life = longest_life
         self._monotonic = monotonic
         self._keys: dict[str, tuple[float, jwt.PyJWKSet]] = {}
         self._guards = {
@@ -156,9 +170,17 @@ class IssuedTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
             return None
-        return principal_of(claims)
+        found = principal_of(claims)
+        if found is None or self._lives_too_long(found):
+            return None
+        return found
+
+    def _lives_too_long(self, found: Principal) -> bool:
+        if self._longest_life is None:
+            return False
+        return found.expires_at is None or found.expires_at - self._now() > self._longest_life
 
     def _key(self, issuer: str, source: KeySource, key_id: object) -> jwt.PyJWK | None:
         """The key with this id. Without an id, the only key of the issuer."""
@@ -184,9 +206,13 @@ def principal_of(claims: Mapping[str, Any]) -> Principal | None:
     if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT:
         return None
     name = claims.get("name")
-    accounts = _strings(claims.get("regcred_accounts"))
-    projects = _strings(claims.get("regcred_projects"))
-    if accounts is None or (projects is None and "regcred_projects" in claims):
+    every_account = claims.get("regcred_accounts") == [EVERY_ACCOUNT]
+    accounts = None if every_account else _ids(claims.get("regcred_accounts"))
+    projects = _ids(claims["regcred_projects"]) if "regcred_projects" in claims else None
+    if (accounts is None and not every_account) or (projects is None and "regcred_projects" in claims):
+        return None
+    expires_at = _moment(claims.get("exp"))
+    if expires_at is None:
         return None
     known = {scope.value for scope in TokenScope}
     granted = str(claims.get("scope") or "").split()
@@ -194,8 +220,9 @@ def principal_of(claims: Mapping[str, Any]) -> Principal | None:
         id=f"{issuer}#{subject}",
         name=name if isinstance(name, str) and name.isprintable() and name else subject,
         scopes=frozenset(TokenScope(scope) for scope in granted if scope in known),
-        accounts=None if EVERY_ACCOUNT in accounts else frozenset(accounts),
-        projects=None if projects is None else frozenset(projects),
+        accounts=accounts,
+        projects=projects,
+        expires_at=expires_at,
     )
 
 
@@ -206,7 +233,18 @@ def _of_id(keys: jwt.PyJWKSet, key_id: object) -> jwt.PyJWK | None:
     return next((key for key in usable if key.key_id == key_id), None)
 
 
-def _strings(value: object) -> Sequence[str] | None:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
-    return None
+def _ids(value: object) -> frozenset[str] | None:
+    """The ids of accounts or projects in a claim. `None` if it is no list of such ids."""
+    if not isinstance(value, list):
+        return None
+    if not all(isinstance(item, str) and is_platform_id(item) for item in value):
+        return None
+    return frozenset(value)
+
+
+def _moment(exp: object) -> datetime | None:
+    """The time of `exp`. `None` if it is none that a `datetime` can have."""
+    try:
+        return datetime.fromtimestamp(float(exp), UTC) if isinstance(exp, int | float) else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -30,19 +30,29 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class _Requirements:
-    """One of `scopes` is required; none if empty. `project_in_body`: the route calls `authorise_project`."""
+    """One of `scopes` is required; none if empty.
+
+    `project_in_body`: the route calls `authorise_project`. `limits_itself`: the route shows and changes only
+    what the caller's accounts and projects include.
+    """
 
     scopes: tuple[TokenScope, ...]
     project_in_body: bool = False
+    limits_itself: bool = False
 
 
-def requires(*scopes: TokenScope | None, project_in_body: bool = False) -> Callable[[_View], _View]:
+def requires(
+    *scopes: TokenScope | None, project_in_body: bool = False, limits_itself: bool = False
+) -> Callable[[_View], _View]:
     """Require a token with one of these scopes (`None`: any valid token) for the route.
 
-    The token must be valid for the account and the project in the path. With `project_in_body` the route must
-    call `authorise_project`.
+    The token must be valid for the account and the project in the path. A path without an account concerns
+    the installation, and needs a token that is not limited to accounts or projects. With `project_in_body`
+    the route must call `authorise_project`; with `limits_itself` it must compare with `principal()`.
     """
-    requirements = _Requirements(tuple(scope for scope in scopes if scope is not None), project_in_body)
+    requirements = _Requirements(
+        tuple(scope for scope in scopes if scope is not None), project_in_body, limits_itself
+    )
 
     def mark(view: _View) -> _View:
         setattr(view, _REQUIREMENTS, requirements)
@@ -126,9 +136,13 @@ def _authorise(caller: Principal, requirements: _Requirements, arguments: Mappin
     if requirements.scopes and not any(caller.may(scope) for scope in requirements.scopes):
         wanted = " or ".join(requirements.scopes)
         raise Problem(403, "insufficient_scope", f"the token needs the scope {wanted}")
+    if not requirements.scopes or requirements.limits_itself:
+        return
+    if account_id is None and not caller.is_unlimited:
+        raise Problem(403, "account_forbidden", "the route needs a token for all accounts and projects")
     if account_id is not None and not caller.may_in_account(account_id):
         raise Problem(403, "account_forbidden", "the token is not valid for this account")
-    if requirements.scopes and not requirements.project_in_body and not caller.may_in_project(project_id):
+    if not requirements.project_in_body and not caller.may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is valid for some projects only")
 
 

@@ -14,6 +14,8 @@ AUDIT_ACTIONS = (
     "credential.secret_rotated",
     "secret.issued",
     "secret.refused",
+    "service_token.created",
+    "service_token.revoked",
     "verification.expiry_approached",
     "verification.expiry_discovered",
     "verification.expiry_passed",

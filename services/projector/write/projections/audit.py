@@ -27,6 +27,7 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuance_events import SecretIssued, SecretRefused
+from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events import EVENTS, EventRegistry, RecordedEvent, personal_fields
@@ -168,7 +169,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         ):
             return _verification(event)
         # The credential of a filter is not set: the read would be listed among the events of that credential.
-        case AuditRead() | AuditSealed():
+        case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
         case SecretIssued() | SecretRefused():
             return _issuance(event)

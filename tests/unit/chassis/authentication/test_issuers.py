@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from chassis.authentication.errors import IssuerUnavailable
 from chassis.authentication.issuers import READERS, FileKeys, IssuedTokens, UrlKeys, trusted_issuers
 from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import now
 from chassis.settings.invalid_setting import InvalidSetting
 from tests.support.timing import PATIENCE, waiting
 
@@ -71,7 +72,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def issued(keys: Path, clock: Clock) -> IssuedTokens:
-    return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock)
+    return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock, now=now)
 
 
 def test_a_valid_token_grants_the_scopes_accounts_and_projects_that_it_names(issued: IssuedTokens) -> None:
@@ -175,7 +176,7 @@ class HungKeys:
 
 def test_an_issuer_that_does_not_respond_is_not_asked_by_each_request(clock: Clock) -> None:
     source = HungKeys(clock)
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     for _ in range(9):
         with pytest.raises(IssuerUnavailable):
             issued.authenticate(token())
@@ -198,7 +199,7 @@ class SlowKeys:
 def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> None:
     """The others get their response while these still wait."""
     source = SlowKeys()
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     with ThreadPoolExecutor(3 * READERS) as threads:
         requests = [threads.submit(issued.authenticate, token()) for _ in range(3 * READERS)]
         waiting(lambda: sum(request.done() for request in requests) == 2 * READERS)

@@ -1,0 +1,74 @@
+-- Service tokens are recorded in the log, and each row is authenticated.
+--
+-- `mac` is an HMAC under the key file over every other column (chassis.authentication.token_row). A row without a valid one
+-- authenticates nobody. `version` is the version of the token's stream to which the row belongs, so that an earlier row that
+-- was put back is found. Tokens of 0.9.0 have no stream: their version is 0. `regcred migrate` authenticates their rows.
+ALTER TABLE auth.tokens ADD COLUMN version bigint NOT NULL DEFAULT 0, ADD COLUMN mac bytea;
+
+-- The version of the stream of a token; 0 if it has none.
+CREATE FUNCTION auth.token_version(p_stream uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce((SELECT e.version FROM es.events e WHERE e.stream_id = p_stream ORDER BY e.version DESC LIMIT 1), 0)
+$$;
+
+-- Append one event to a `service_token` stream, and write the row of the token in the same transaction; nothing else writes
+-- one. The columns of `p_row` other than `revoked_at`, `version` and `mac` are only used for a new token.
+--   ES426 the token is of one account, whose key is being erased or was erased
+--   ES433 the token is the last administrator of the installation that does not expire; nothing is written
+CREATE FUNCTION auth.append(p_request es.append_request, p_row jsonb) RETURNS es.appended
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    event es.new_event := p_request.events[1];
+    new   auth.tokens := jsonb_populate_record(NULL::auth.tokens, p_row);
+    done  es.appended;
+BEGIN
+    IF cardinality(p_request.events) IS DISTINCT FROM 1
+        OR event.type NOT IN ('service_token.created', 'service_token.revoked')
+        OR event.data->>'token_id' IS DISTINCT FROM new.token_id
+        OR new.version IS DISTINCT FROM p_request.expected_version + 1
+        OR (new.revoked_at IS NOT NULL) <> (event.type = 'service_token.revoked') THEN
+        RAISE EXCEPTION 'auth.append accepts only one event of the token in its row' USING ERRCODE = '42501';
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('account:' || p_request.account_id, 0));
+    IF EXISTS (SELECT FROM personal.keys k
+               WHERE k.account_id = p_request.account_id AND k.wrapped IS NULL
+                 AND k.number = (event.meta#>>'{personal,key}')::integer) THEN
+        RAISE EXCEPTION 'the key of the account is erased' USING ERRCODE = 'ES426';
+    END IF;
+    IF event.type = 'service_token.revoked' THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('service_token.revoked', 0));  -- each sees the former one
+        IF EXISTS (SELECT FROM auth.administrators() a WHERE a = new.token_id)
+            AND NOT EXISTS (SELECT FROM auth.administrators() a WHERE a <> new.token_id) THEN
+            RAISE EXCEPTION 'this is the last administrator' USING ERRCODE = 'ES433';
+        END IF;
+    END IF;
+    done := es.append('service_token', p_request);
+    IF done.replayed THEN
+        RETURN done;
+    END IF;
+    IF event.type = 'service_token.created' THEN
+        INSERT INTO auth.tokens SELECT new.*;
+    ELSE
+        UPDATE auth.tokens t SET revoked_at = new.revoked_at, version = new.version, mac = new.mac
+            WHERE t.token_id = new.token_id AND t.revoked_at IS NULL;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the token is revoked, or there is no such token' USING ERRCODE = '42501';
+        END IF;
+    END IF;
+    RETURN done;
+END $$;
+
+-- The tokens that may do everything and do not expire or are not expired.
+CREATE FUNCTION auth.administrators() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.token_id FROM auth.tokens t
+    WHERE 'admin' = ANY (t.scopes) AND t.accounts IS NULL AND t.projects IS NULL AND t.mac IS NOT NULL
+      AND t.revoked_at IS NULL AND coalesce(t.expires_at > clock_timestamp(), true)
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION auth.token_version TO regcred_credentials, regcred_query, regcred_verifier;
+GRANT EXECUTE ON FUNCTION auth.append TO regcred_credentials;
+-- A process of 0.9.0 that runs during the upgrade may revoke, and not create.
+REVOKE INSERT, UPDATE ON auth.tokens FROM regcred_credentials;
+GRANT UPDATE (revoked_at) ON auth.tokens TO regcred_credentials;

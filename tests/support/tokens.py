@@ -1,0 +1,55 @@
+"""Service tokens, stored without the API."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from secrets import token_bytes
+
+from chassis.authentication.token_row import authenticate_rows
+from chassis.authentication.token_table import token_hash
+from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from chassis.database import open_pool
+from chassis.ids import new_id
+from chassis.runtime.clock import now
+from credentials.postgres_tokens import PostgresTokenWriter
+from eventlog.events import Actor, Metadata
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
+
+
+def metadata(account_id: str = "*") -> Metadata:
+    """The metadata of an event of a test."""
+    return Metadata(
+        account_id=account_id,
+        actor=Actor(type="system", id="a test", name="a test"),
+        occurred_at=now(),
+        request_id="a-test",
+        correlation_id="a-test",
+    )
+
+
+def store_token(
+    database_url: str,
+    keys: KeyFile,
+    scopes: Iterable[TokenScope],
+    *,
+    accounts: frozenset[str] | None = None,
+    projects: frozenset[str] | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """Store a token with these rights, and return its text."""
+    token_id, text = compose(token_bytes(38))
+    token = StoredToken(
+        token_id=token_id,
+        name="a test",
+        hash=token_hash(keys)(text),
+        scopes=frozenset(scopes),
+        accounts=accounts,
+        projects=projects,
+        created_at=now(),
+        created_by="a test",
+        expires_at=expires_at,
+    )
+    with open_pool(database_url, role="regcred_credentials", size=1) as pool:
+        writer = PostgresTokenWriter(pool, open_personal_keys(keys), authenticate_rows(keys), new_id=new_id)
+        writer.create(token, metadata())
+    return text.reveal()
