@@ -3,7 +3,8 @@
     iss                 the issuer, as it is listed
     aud                 `regcred`; tokens for other services are refused
     sub                 the id of the principal; `name` is optional, for display
-    exp                 required, at most `REGCRED_TOKEN_MAX_DAYS` from now; `nbf` and `iat` are checked if present
+    exp                 required, at most `REGCRED_TOKEN_MAX_DAYS` from now
+    nbf, iat            checked if present
     scope               scopes, separated by spaces (RFC 8693 section 4.2)
     regcred_accounts    the accounts for which it is valid; required; exactly ["*"] is all accounts
     regcred_projects    the projects for which it is valid, if it is restricted to some

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 
-class BoundedList(fields.List):
+class BoundedList(fields.List[Any]):
     """A list of `least` to `most` items. A longer one is refused before its items are checked."""
 
     def __init__(

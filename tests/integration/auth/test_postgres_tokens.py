@@ -295,7 +295,7 @@ def test_a_token_whose_row_was_changed_authenticates_nobody(
     stored, text = new_token(expires_at=datetime(2100, 1, 1, tzinfo=UTC), accounts=frozenset({"acme"}))
     tokens.add(stored)
     with psycopg.connect(database_url) as owner:
-        owner.execute(f"UPDATE auth.tokens SET {change} WHERE token_id = %s", (stored.token_id,))  # type: ignore[arg-type]  # noqa: S608 constants
+        owner.execute(f"UPDATE auth.tokens SET {change} WHERE token_id = %s", (stored.token_id,))  # noqa: S608 constants
     assert tokens.authenticate(text) is None
 
 
@@ -332,7 +332,7 @@ def test_the_service_changes_no_rights_and_creates_no_row_without_its_event(pool
         "DELETE FROM auth.tokens",
     ):
         with pytest.raises(pg.InsufficientPrivilege), pool.connection() as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
 
 def test_a_token_event_is_appended_only_for_its_row(tokens: Tokens, pool: Pool) -> None:
