@@ -82,7 +82,8 @@ class Principal:
 
 
 def _within(limits: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:
-    return allowed is None or (limits is not None and limits <= allowed)
+    # An empty set is of nobody, so only a principal that is not limited manages it.
+    return allowed is None or (limits is not None and frozenset() < limits <= allowed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

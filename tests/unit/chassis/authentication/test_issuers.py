@@ -206,3 +206,40 @@ def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> N
         assert source.reads == READERS
         source.released.set()
         assert {type(request.exception()) for request in requests} == {IssuerUnavailable}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"regcred_accounts": ["*", "acme"]},
+        {"regcred_accounts": ["../x"]},
+        {"regcred_accounts": ["acme", ""]},
+        {"regcred_accounts": ["acme\n"]},
+        {"regcred_accounts": [["acme"]]},
+        {"regcred_projects": ["*"]},
+        {"regcred_projects": ["a/b"]},
+        {"exp": 10**18},
+        {"exp": 1e300},
+    ],
+    ids=repr,
+)
+def test_a_token_with_ids_or_times_that_cannot_exist_is_not_authenticated(
+    issued: IssuedTokens, changes: dict[str, Any]
+) -> None:
+    assert issued.authenticate(token()) is not None
+    assert issued.authenticate(token(**changes)) is None
+
+
+def test_a_principal_expires_with_its_token(issued: IssuedTokens) -> None:
+    expires_at = now().replace(microsecond=0) + timedelta(minutes=7)
+    found = issued.authenticate(token(exp=expires_at))
+    assert found is not None
+    assert found.expires_at == expires_at
+
+
+def test_a_token_that_lives_longer_than_the_setting_allows_is_not_authenticated(keys: Path) -> None:
+    issued = IssuedTokens(
+        {ISSUER: FileKeys(keys)}, monotonic=Clock(), now=now, longest_life=timedelta(days=1)
+    )
+    assert issued.authenticate(token(exp=now() + timedelta(hours=23))) is not None
+    assert issued.authenticate(token(exp=now() + timedelta(hours=25))) is None
