@@ -23,8 +23,8 @@ CACHE_SECONDS = 2.0
 _CACHED = 1000
 _PAGE = f"""
 SELECT {COLUMNS} FROM auth.tokens
-WHERE (%(accounts)s::text[] IS NULL OR accounts <@ %(accounts)s AND accounts <> '{}')
-  AND (%(projects)s::text[] IS NULL OR projects <@ %(projects)s AND projects <> '{}')
+WHERE (%(accounts)s::text[] IS NULL OR accounts <@ %(accounts)s AND cardinality(accounts) > 0)
+  AND (%(projects)s::text[] IS NULL OR projects <@ %(projects)s AND cardinality(projects) > 0)
   AND (%(after)s::text IS NULL
    OR (created_at, token_id) < (SELECT t.created_at, t.token_id FROM auth.tokens t
                                 WHERE t.token_id = %(after)s))
