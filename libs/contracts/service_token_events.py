@@ -31,6 +31,9 @@ AccountId = Annotated[
     ),
 ]
 TokenExpiry = Annotated[datetime, Meta(tz=True, description="When the token expires, RFC 3339; null: never.")]
+Scopes = Annotated[tuple[Scope, ...], Meta(max_length=100, description="What the token allows.")]
+AccountIds = Annotated[tuple[AccountId, ...], Meta(max_length=1000, description="Its accounts; null: all.")]
+ProjectIds = Annotated[tuple[ProjectId, ...], Meta(max_length=1000, description="Its projects; null: all.")]
 
 
 @event("service_token.created", version=1)
@@ -40,9 +43,9 @@ class ServiceTokenCreated:
 
     token_id: TokenId
     name: TokenName
-    scopes: tuple[Scope, ...]
-    accounts: tuple[AccountId, ...] | None
-    projects: tuple[ProjectId, ...] | None
+    scopes: Scopes
+    accounts: AccountIds | None
+    projects: ProjectIds | None
     expires_at: TokenExpiry | None
 
 

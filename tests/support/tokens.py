@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from secrets import token_bytes
 
+from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_row import authenticate_rows
 from chassis.authentication.token_table import token_hash
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from chassis.database import open_pool
+from chassis.database import Pool, open_pool
 from chassis.ids import new_id
 from chassis.runtime.clock import now
+from credentials.application.service_tokens import ServiceTokens
 from credentials.postgres_tokens import PostgresTokenWriter
 from eventlog.events import Actor, Metadata
 from secretstore.keyfile import KeyFile
@@ -53,3 +55,14 @@ def store_token(
         writer = PostgresTokenWriter(pool, open_personal_keys(keys), authenticate_rows(keys), new_id=new_id)
         writer.create(token, metadata())
     return text.reveal()
+
+
+def service_tokens(pool: Pool, keys: KeyFile) -> ServiceTokens:
+    """The commands on tokens, as the credentials service composes them."""
+    return ServiceTokens(
+        open_tokens(pool, keys),
+        PostgresTokenWriter(pool, open_personal_keys(keys), authenticate_rows(keys), new_id=new_id),
+        keyed_hash=token_hash(keys),
+        derive=lambda text: bytes.fromhex(keys.keyed_hash("new token", text)),
+        longest_life=None,
+    )

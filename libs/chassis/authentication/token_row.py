@@ -1,6 +1,6 @@
 """The row of `auth.tokens`, and the code that authenticates it.
 
-Whoever can write to the database could extend the rights of a token, or undo its revocation. The service
+A writer to the database could extend the rights of a token, or undo its revocation. The service
 therefore stores an HMAC under the key file with each row, over every column. The row also has the version of
 the token's stream in the log to which it belongs, so that an earlier row that was put back is found.
 """

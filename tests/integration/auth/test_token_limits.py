@@ -104,7 +104,7 @@ WIDER: list[Json] = [
 @pytest.mark.parametrize("wider", WIDER, ids=str)
 def test_a_token_cannot_be_created_with_more_than_the_own_rights(tokens: Tokens, wider: Json) -> None:
     admin = tokens.admin({"acme"}, {"shop"}, EXPIRY)
-    within = {"projects": ["shop"], "expires_at": EXPIRY.isoformat()}
+    within: Json = {"projects": ["shop"], "expires_at": EXPIRY.isoformat()}
     assert code(make(admin, **{**within, **wider})) == (403, "exceeds_own_rights")
     made = make(admin, **within)
     assert made.status_code == 201, made.text
@@ -169,7 +169,8 @@ def test_ids_and_names_are_checked(tokens: Tokens, invalid: Json, pointer: str) 
 
 @pytest.mark.parametrize("field", ["scopes", "accounts", "projects"])
 def test_a_long_list_is_refused_before_its_items_are_checked(tokens: Tokens, field: str) -> None:
-    answer = make(tokens.admin(), **{field: ["../x"] * 100_000})
+    many: Any = ["../x"] * 100_000
+    answer = make(tokens.admin(), **{field: many})
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.get_json()["errors"]] == [f"/{field}"]
 

@@ -1,5 +1,6 @@
 """The prerequisites of the services: schema, topology, keys and first tokens."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_bytes
 
@@ -18,6 +19,7 @@ from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
 from contracts.service_token_events import INSTALLATION
 from credentials.postgres_tokens import PostgresTokenWriter
+from credentials.state.token_rows import accept_tokens_of_0_9_0
 from eventlog.broker import declare_topology
 from eventlog.events import Actor, Metadata
 from eventlog.storage import VersionConflict, refuse_lower_transaction_ids
@@ -28,6 +30,7 @@ from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.personal_keys import open_personal_keys
 
 _SERVICE_ROLE = "regcred_credentials"  # writes tokens and the id of the installation
+_ROW_CODES = "0084_auth_token_events.sql"
 _CREATOR = "regcred up"  # also of tokens of 0.9.0
 _RANDOM_BYTES = 38
 _PRIVATE = 0o600
@@ -79,6 +82,16 @@ def bind_keys(path: Path, database_url: str) -> KeyFile:
         keys = prepare_keys(path)
         record_keys(keys, connection)
     return keys
+
+
+def accept_former_tokens(applied: Sequence[str], database_url: str, keys: KeyFile) -> None:
+    """Let the tokens of 0.9.0 authenticate, in the run that has added the codes of their rows (`applied`).
+
+    Later, a row without a code is one that somebody has written by hand.
+    """
+    if _ROW_CODES in applied:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+            accept_tokens_of_0_9_0(connection, authenticate_rows(keys))
 
 
 def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> None:
