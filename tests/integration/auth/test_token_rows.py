@@ -52,14 +52,6 @@ class Installation:
             owner.execute("SET session_replication_role = replica")
             owner.execute(statement, values)
 
-    def as_of_0_9_0(self) -> None:
-        """The rows as 0.9.0 has written them, without events."""
-        self.execute("UPDATE auth.tokens SET version = 0, mac = NULL")
-        self.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
-        self.execute("DELETE FROM es.events")
-        self.execute("DELETE FROM es.streams")
-        self.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
-
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
@@ -72,7 +64,7 @@ def test_tokens_of_0_9_0_are_accepted_once_by_the_migration(installation: Instal
     admin = installation.token(TokenScope.ADMIN, accounts=frozenset({"acme"}))
     prometheus = installation.token(TokenScope.AUDIT_READ, accounts=frozenset())
     before = installation.principal(admin)
-    installation.as_of_0_9_0()
+    installation.execute("UPDATE auth.tokens SET mac = NULL")  # as 0.9.0 has written them
     assert installation.principal(admin) is None
 
     accept_former_tokens([], installation.url, installation.keys)  # another run of the migrations

@@ -31,7 +31,7 @@ from secretstore.personal_keys import open_personal_keys
 
 _SERVICE_ROLE = "regcred_credentials"  # writes tokens and the id of the installation
 _ROW_CODES = "0084_auth_token_events.sql"
-_CREATOR = "regcred up"  # also of tokens of 0.9.0
+_CREATOR = "regcred up"
 _RANDOM_BYTES = 38
 _PRIVATE = 0o600
 _REPLACED = """
@@ -107,7 +107,7 @@ def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> N
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
-    An empty file counts as missing. A new token revokes the one that it replaces.
+    An empty file counts as missing. A new token revokes the one that it replaces, unless 0.9.0 created it.
 
     Raises:
         DamagedToken: the file contains something else.
@@ -139,7 +139,7 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
         accounts=None,
         projects=None,
         created_at=now(),
-        created_by=_CREATOR,
+        created_by=f"{_CREATOR} {path.absolute()}",
         expires_at=None,
     )
     with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
@@ -157,7 +157,7 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
 def _revoke_replaced(
     database_url: str, token: StoredToken, tokens: PostgresTokens, writer: PostgresTokenWriter
 ) -> None:
-    """Revoke the tokens of the same file before, which was lost or changed."""
+    """Revoke the tokens that were in the same file before, which was lost or changed."""
     with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
         replaced = connection.execute(
             _REPLACED, (token.name, token.created_by, token.token_id, token.created_at)
