@@ -30,7 +30,7 @@ HEADERS: Sequence[Header] = (
     Header(
         "source",
         "Kind of stream: `/regcred/credentials`, `/regcred/verifications`, `/regcred/issuances`, "
-        "`/regcred/audits`, `/regcred/accounts` or `/regcred/service_tokens`.",
+        "`/regcred/audits`, `/regcred/accounts`, `/regcred/service_tokens` or `/regcred/refusals`.",
         {"format": "uri-reference"},
     ),
     Header("type", "Name of the event, also the routing key and in `type`.", {}),

@@ -44,3 +44,8 @@ def account_stream(erasure_id: UUID) -> StreamId:
 def service_token_stream(token_id: str) -> StreamId:
     """The stream of a service token, written by the credentials service and by `regcred migrate`."""
     return StreamId("service_token", stream_of_token(token_id))
+
+
+def refusal_stream(refusal_id: UUID) -> StreamId:
+    """The stream of one refused request, written once by the service that refused it."""
+    return StreamId("refusal", refusal_id)

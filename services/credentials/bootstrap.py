@@ -1,8 +1,10 @@
 """Composition of the command API. `relay_bootstrap` composes the relay, which has its own image."""
 
 from functools import partial
+from time import monotonic
 
 from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.refusals import RefusalLog
 from chassis.authentication.token_row import authenticate_rows as token_rows
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
@@ -11,6 +13,7 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, pool_check, started
+from contracts.access_log import refusal_recorder
 from credentials.api import (
     access,
     imports,
@@ -27,7 +30,7 @@ from credentials.application.service_tokens import ServiceTokens
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.postgres_tokens import PostgresTokenWriter
-from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
+from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of, refuse_lower_transaction_ids
 from registries.token_minter.factory import open_minter
 from secretstore.factory import new_secret_store
 from secretstore.installation import record_keys, refuse_wrong_keys
@@ -77,7 +80,12 @@ def command_part(settings: Settings) -> ApiPart:
         pool.open()
         secret_store.bind()
 
+    denied = RefusalLog(
+        refusal_recorder(PostgresRefusals(pool, keys_of(pool, personal)), new_id=new_id), monotonic=monotonic
+    )
+
     def close() -> None:
+        denied.close()
         secret_store.close()
         pool.close()
 
@@ -117,4 +125,5 @@ def command_part(settings: Settings) -> ApiPart:
         start=start,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
+        refused=denied,
     )

@@ -11,7 +11,6 @@ from chassis.authentication.token_row import (
     KeyedHashes,
     TokenRow,
     row_of,
-    stream_of_token,
 )
 from chassis.authentication.tokens import Principal, StoredToken, parse, recognise
 from chassis.database import Pool, database_errors, server_time
@@ -30,7 +29,7 @@ WHERE (%(accounts)s::text[] IS NULL OR accounts <@ %(accounts)s AND cardinality(
                                 WHERE t.token_id = %(after)s))
 ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 """  # noqa: S608 constants
-_ONE = f"SELECT {COLUMNS}, auth.token_version(%s) FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+_ONE = f"SELECT {COLUMNS}, auth.token_version(token_id) FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 
 class UnknownToken(LookupError):
@@ -95,7 +94,7 @@ class PostgresTokens:
     def read(self, token_id: str) -> tuple[TokenRow, int, datetime] | None:
         """The row of a token, the version of its stream, and the time of the database, of this moment."""
         with database_errors(), self._pool.connection() as connection:
-            columns = connection.execute(_ONE, (stream_of_token(token_id), token_id)).fetchone()
+            columns = connection.execute(_ONE, (token_id,)).fetchone()
             if columns is None:
                 return None
             return row_of(columns[:-1]), columns[-1], server_time(connection)

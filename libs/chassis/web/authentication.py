@@ -9,13 +9,16 @@ Every route is marked with `requires(...)` or `public`. An application with an u
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
+from chassis.authentication.refused_request import RefusedRequest
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.ids import is_platform_id, new_id
+from chassis.runtime.clock import now
 from chassis.web.problems import Problem
 
 log = structlog.get_logger()
@@ -23,6 +26,9 @@ log = structlog.get_logger()
 Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
+Refused = Callable[[RefusedRequest], None]
+
+_REFUSED = "regcred-refused"
 _REQUIREMENTS = "_regcred_requirements"
 _ON_BEHALF_OF = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -72,8 +78,10 @@ def principal() -> Principal:
     return cast("Principal", g.principal)
 
 
-def install(app: Flask, authenticate: Authenticate) -> None:
+def install(app: Flask, authenticate: Authenticate, refused: Refused | None = None) -> None:
     """Authenticate and authorise every request. Call it after all routes are registered.
+
+    `refused` gets each request that an authenticated caller has no right to.
 
     Raises:
         ValueError: a route is marked with neither `requires` nor `public`.
@@ -81,6 +89,8 @@ def install(app: Flask, authenticate: Authenticate) -> None:
     for endpoint, view in app.view_functions.items():
         if not hasattr(view, _REQUIREMENTS):
             raise ValueError(f"route {endpoint} is marked with neither requires(...) nor public")
+
+    app.extensions[_REFUSED] = refused
 
     @app.before_request
     def _enter() -> None:
@@ -96,7 +106,12 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         requirements = getattr(app.view_functions[endpoint], _REQUIREMENTS)
         if requirements is not None:
             g.principal = _authenticated(authenticate)
-            _authorise(g.principal, requirements, request.view_args or {})
+            try:
+                _authorise(g.principal, requirements, request.view_args or {})
+            except Problem as problem:
+                if problem.status == HTTPStatus.FORBIDDEN:
+                    record_refusal(problem.code)
+                raise
 
     @app.after_request
     def _leave(response: Response) -> Response:
@@ -124,7 +139,30 @@ def _authenticated(authenticate: Authenticate) -> Principal:
 def authorise_project(project_id: str) -> None:
     """Check that the token is valid for a project, in routes whose body names the project."""
     if not principal().may_in_project(project_id):
+        record_refusal("project_forbidden", project_id=project_id)
         raise Problem(403, "project_forbidden", "the token is not valid for this project")
+
+
+def record_refusal(reason: str, *, project_id: str | None = None) -> None:
+    """Record that the caller has no right to this request. It neither waits nor raises."""
+    refused: Refused | None = current_app.extensions[_REFUSED]
+    if refused is None:
+        return
+    named, rule = request.view_args or {}, request.url_rule
+    refused(
+        RefusedRequest(
+            principal=principal(),
+            reason=reason,
+            method=request.method,
+            route=rule.rule if rule else "",
+            account_id=named.get("account_id"),
+            project_id=project_id or named.get("project_id"),
+            request_id=request_id(),
+            source_ip=request.remote_addr,
+            traceparent=traceparent(),
+            at=now(),
+        )
+    )
 
 
 def _authorise(caller: Principal, requirements: _Requirements, arguments: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from chassis.authentication.token_table import PostgresTokens, UnknownToken
 from chassis.authentication.tokens import StoredToken, TokenScope
 from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem
-from chassis.web.authentication import principal, requires
+from chassis.web.authentication import principal, record_refusal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.bounded_list import BoundedList
 from chassis.web.moment import Moment
@@ -116,6 +116,7 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
         try:
             created = commands.create(principal(), wanted, idempotency_key(), metadata)
         except BeyondOwnRights:
+            record_refusal("exceeds_own_rights")
             detail = "a token can have no right that its creator does not have, and not outlive it"
             raise Problem(403, "exceeds_own_rights", detail) from None
         except ExpiryRefused as refused:
@@ -147,6 +148,9 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
         """Revoke a token. It is refused everywhere within two seconds."""
         try:
             revoked = commands.revoke(principal(), token_id, command_request(INSTALLATION).metadata())
+        except BeyondOwnRights:
+            record_refusal("exceeds_own_rights")
+            revoked = False
         except LastAdministrator:
             detail = "without this token nobody could manage tokens; create another administrator first"
             raise Problem(409, "last_admin_token", detail) from None

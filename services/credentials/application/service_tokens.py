@@ -24,7 +24,7 @@ Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the ke
 
 
 class BeyondOwnRights(Exception):
-    """The token would have a right that the caller does not have, or would outlive it."""
+    """The token has or would have a right that the caller does not have, or would outlive it."""
 
 
 class ExpiryRefused(Exception):
@@ -119,16 +119,19 @@ class ServiceTokens:
         return CreatedToken(stored=token, text=text, replayed=False)
 
     def revoke(self, caller: Principal, token_id: str, metadata: Metadata) -> bool:
-        """Revoke a token. False if no active token within the rights of the caller has this id.
+        """Revoke a token. False if no active token has this id.
 
         Raises:
+            BeyondOwnRights: the token is for more than the accounts and projects of the caller.
             LastAdministrator: nothing was written.
         """
         found = self._tokens.read(token_id)
         if found is None:
             return False
         row, stream_version, _ = found
-        if row.token.revoked_at is not None or not caller.includes(row.token.accounts, row.token.projects):
+        if not caller.includes(row.token.accounts, row.token.projects):
+            raise BeyondOwnRights
+        if row.token.revoked_at is not None:
             return False
         try:
             self._writer.revoke(row, stream_version, metadata, at=metadata.occurred_at)

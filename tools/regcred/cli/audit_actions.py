@@ -4,6 +4,7 @@ A test compares them with the published events.
 """
 
 AUDIT_ACTIONS = (
+    "access.denied",
     "account.erased",
     "audit.read",
     "audit.sealed",
