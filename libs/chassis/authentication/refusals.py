@@ -21,6 +21,7 @@ PER_MINUTE = 10  # of one principal, in one process
 PRINCIPALS_PER_MINUTE = 100  # the refusals of others are only counted in the log of the process
 _WINDOW_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0
 _WAITING = 1000
 
 
@@ -70,7 +71,7 @@ class RefusalLog:
         self._record = record
         self._monotonic = monotonic
         self._limiter = RefusalLimiter()
-        self._waiting: Queue[RefusedRequest] = Queue(_WAITING)
+        self._waiting: Queue[RefusedRequest | None] = Queue(_WAITING)  # None: stop
         self._lock = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
@@ -91,7 +92,9 @@ class RefusalLog:
             self._stop.set()
             thread = self._thread
         if thread is not None:
-            thread.join(5 * _POLL_SECONDS)
+            with suppress(Full):  # then the thread does not wait
+                self._waiting.put_nowait(None)
+            thread.join(_CLOSE_SECONDS)
 
     def _put(self, refused: RefusedRequest) -> None:
         try:
@@ -104,7 +107,10 @@ class RefusalLog:
             stopping = self._stop.is_set()
             with suppress(Empty):
                 while True:
-                    self._save(self._waiting.get(timeout=0 if stopping else _POLL_SECONDS))
+                    waiting = self._waiting.get(timeout=0 if stopping else _POLL_SECONDS)
+                    if waiting is None:
+                        break
+                    self._save(waiting)
             with self._lock:
                 due = list(self._limiter.due(None if stopping else self._monotonic()))
                 uncounted, self._limiter.uncounted = self._limiter.uncounted, 0
