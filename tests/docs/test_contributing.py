@@ -161,7 +161,8 @@ def test_the_projection_has_the_review(copy: Copy, answers: list[Any]) -> None:
     copy.run("regcred", "projections", "rebuild", "--switch")
     with psycopg.connect(copy.database_url) as superuser:
         assert superuser.execute("SELECT account_id FROM rm.reviews").fetchall() == [("acme",)]
-        [row] = superuser.execute("SELECT action, reason FROM rm.audit_events WHERE position = 2").fetchall()
+        reviewed = "SELECT action, reason FROM rm.audit_events WHERE action = 'credential.reviewed'"
+        [row] = superuser.execute(reviewed).fetchall()
         assert row == ("credential.reviewed", "needed")
         assert superuser.execute("SELECT version FROM rm.credentials").fetchall() == [(2,)]
         index = "SELECT tablename FROM pg_indexes WHERE indexname = 'reviews_of_credential'"
