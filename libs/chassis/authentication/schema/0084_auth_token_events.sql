@@ -22,7 +22,7 @@ $$;
 -- Append one event to a `service_token` stream, and write the row of the token in the same transaction; nothing else writes
 -- one. The columns of `p_row` other than `revoked_at`, `version` and `mac` are only used for a new token.
 --   ES426 the token is of one account, whose key is being erased or was erased
---   ES433 the token is the last administrator of the installation that does not expire; nothing is written
+--   ES433 the token is the last valid one that may do everything; nothing is written
 CREATE FUNCTION auth.append(p_request es.append_request, p_row jsonb) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
