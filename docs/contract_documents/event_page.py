@@ -20,6 +20,8 @@ _WRITERS = {
     "issuances": "credentials service",
     "audits": "query API, and `regcred audit seal`",
     "accounts": "operators, with `regcred accounts`",
+    "refusals": "service that refused the request",
+    "service_tokens": "credentials service, and `regcred migrate` for its first tokens",
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
+from contracts.access_events import AccessDenied
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditFilters, AuditRead, AuditSealed
 from contracts.credential_events import (
@@ -26,11 +27,14 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.streams import (
     account_stream,
     audit_stream,
     credential_stream,
     issuance_stream,
+    refusal_stream,
+    service_token_stream,
     verification_stream,
 )
 from contracts.verdicts import VerificationCode
@@ -214,6 +218,32 @@ _IN_AUDIT_STREAM: tuple[object, ...] = (
 
 _IN_ACCOUNT_STREAM: tuple[object, ...] = (AccountErased(erasure_id=ERASURE, reason="the account has left"),)
 
+TOKEN = "000aZ4kQ9"  # noqa: S105 the id of a token
+_IN_SERVICE_TOKEN_STREAM: tuple[object, ...] = (
+    ServiceTokenCreated(
+        token_id=TOKEN,
+        name="deploy platform",
+        scopes=("credentials:read", "secrets:issue"),
+        accounts=("acme",),
+        projects=None,
+        expires_at=datetime(2026, 9, 1, tzinfo=UTC),
+    ),
+    ServiceTokenRevoked(token_id=TOKEN, name="deploy platform"),
+)
+
+REFUSAL = UUID("0199d3c2-e5f6-4071-9234-e5f607182930")
+_IN_REFUSAL_STREAM: tuple[object, ...] = (
+    AccessDenied(
+        refusal_id=REFUSAL,
+        method="GET",
+        route="/v1/accounts/<account_id>/credentials",
+        reason="account_forbidden",
+        requested_account="acme",
+        project_id=None,
+        omitted=0,
+    ),
+)
+
 # Class of the payload to an example and the stream that it stands in.
 EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, credential_stream(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
@@ -221,4 +251,6 @@ EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, issuance_stream(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
     **{type(payload): (payload, audit_stream(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
     **{type(payload): (payload, account_stream(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
+    **{type(payload): (payload, refusal_stream(REFUSAL)) for payload in _IN_REFUSAL_STREAM},
+    **{type(payload): (payload, service_token_stream(TOKEN)) for payload in _IN_SERVICE_TOKEN_STREAM},
 }

@@ -30,7 +30,7 @@ HEADERS: Sequence[Header] = (
     Header(
         "source",
         "Kind of stream: `/regcred/credentials`, `/regcred/verifications`, `/regcred/issuances`, "
-        "`/regcred/audits` or `/regcred/accounts`.",
+        "`/regcred/audits`, `/regcred/accounts`, `/regcred/service_tokens` or `/regcred/refusals`.",
         {"format": "uri-reference"},
     ),
     Header("type", "Name of the event, also the routing key and in `type`.", {}),
@@ -51,7 +51,7 @@ HEADERS: Sequence[Header] = (
         "Version of the stream after the event, a decimal number from 1.",
         {"pattern": "^[1-9][0-9]*$"},
     ),
-    Header("accountid", "The account of the event.", {}),
+    Header("accountid", "The account of the event; `*`: the installation.", {}),
     Header("requestid", "The request that caused the event.", {}),
     Header("correlationid", "Related events have the same value.", {}),
     Header("causationid", "The event or command that caused the event.", {}, required=False),

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid5
 
+from chassis.authentication.token_row import stream_of_token
 from eventlog.events import StreamId
 
 _DERIVED = UUID("6f1c9f0e-8f0b-5d0c-9a55-1d2b6c1f7a10")  # namespace of derived stream ids; it never changes
@@ -38,3 +39,13 @@ def audit_stream(read_id: UUID) -> StreamId:
 def account_stream(erasure_id: UUID) -> StreamId:
     """The stream of one erasure of an account's personal data, written once by an operator."""
     return StreamId("account", erasure_id)
+
+
+def service_token_stream(token_id: str) -> StreamId:
+    """The stream of a service token, written by the credentials service and by `regcred migrate`."""
+    return StreamId("service_token", stream_of_token(token_id))
+
+
+def refusal_stream(refusal_id: UUID) -> StreamId:
+    """The stream of one refused request, written once by the service that refused it."""
+    return StreamId("refusal", refusal_id)

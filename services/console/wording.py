@@ -66,6 +66,9 @@ ACTION = {
     "account.erased": "Account's personal data erased",
     "audit.read": "Audit log read",
     "audit.sealed": "Audit log archived",
+    "access.denied": "Access denied",
+    "service_token.created": "Service token created",
+    "service_token.revoked": "Service token revoked",
 }
 TRIGGER = {
     "added": "after it was added",

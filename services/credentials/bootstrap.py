@@ -1,8 +1,11 @@
 """Composition of the command API. `relay_bootstrap` composes the relay, which has its own image."""
 
 from functools import partial
+from time import monotonic
 
 from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.refusals import RefusalLog
+from chassis.authentication.token_row import authenticate_rows as token_rows
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
 from chassis.ids import new_id
@@ -10,6 +13,7 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, pool_check, started
+from contracts.access_log import refusal_recorder
 from credentials.api import (
     access,
     imports,
@@ -22,9 +26,11 @@ from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
+from credentials.application.service_tokens import ServiceTokens
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
+from credentials.postgres_tokens import PostgresTokenWriter
+from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of, refuse_lower_transaction_ids
 from registries.token_minter.factory import open_minter
 from secretstore.factory import new_secret_store
 from secretstore.installation import record_keys, refuse_wrong_keys
@@ -53,7 +59,8 @@ def command_part(settings: Settings) -> ApiPart:
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
-    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
+    personal = open_personal_keys(keys)
+    store = PostgresCredentialStore(pool, personal, authenticate_rows(keys))
     credentials = Credentials(
         store,
         secret_store,
@@ -73,7 +80,12 @@ def command_part(settings: Settings) -> ApiPart:
         pool.open()
         secret_store.bind()
 
+    denied = RefusalLog(
+        refusal_recorder(PostgresRefusals(pool, keys_of(pool, personal)), new_id=new_id), monotonic=monotonic
+    )
+
     def close() -> None:
+        denied.close()
         secret_store.close()
         pool.close()
 
@@ -92,7 +104,16 @@ def command_part(settings: Settings) -> ApiPart:
                 Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 request_fingerprint=request_fingerprint,
             ),
-            service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
+            service_tokens.blueprint(
+                tokens,
+                ServiceTokens(
+                    tokens,
+                    PostgresTokenWriter(pool, personal, token_rows(keys), new_id=new_id),
+                    keyed_hash=token_hash(keys),
+                    derive=new_token,
+                    longest_life=settings.token_max_life,
+                ),
+            ),
         ),
         authenticate=open_authentication(settings, tokens),
         checks={
@@ -104,4 +125,5 @@ def command_part(settings: Settings) -> ApiPart:
         start=start,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
+        refused=denied,
     )

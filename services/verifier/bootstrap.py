@@ -5,6 +5,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.refusals import RefusalLog
 from chassis.database import open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
@@ -17,8 +18,9 @@ from chassis.runtime.readiness import starting
 from chassis.runtime.slots import Slots
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
+from contracts.access_log import refusal_recorder
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
-from eventlog.storage import DatabaseMetrics
+from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of
 from registries.protocol.browser import Browser
 from secretstore.factory import new_secret_store, open_secret_store
 from secretstore.installation import await_key_file, compare_keys, refuse_wrong_keys
@@ -59,7 +61,8 @@ def registry_api(settings: Settings) -> ApiPart:
 def registry_part(settings: Settings) -> ApiPart:
     """Test logins before they are saved, and list tags and images. It connects to nothing before its start.
 
-    This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
+    This part of the API writes no events other than `access.denied`. It shares the holds after refusals with
+    the consumer of the log.
     """
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
@@ -97,7 +100,13 @@ def registry_part(settings: Settings) -> ApiPart:
         pool.open()
         secrets.bind()
 
+    personal = open_personal_keys(keys)
+    denied = RefusalLog(
+        refusal_recorder(PostgresRefusals(pool, keys_of(pool, personal)), new_id=new_id), monotonic=monotonic
+    )
+
     def close() -> None:
+        denied.close()
         secrets.close()
         pool.close()
 
@@ -114,6 +123,7 @@ def registry_part(settings: Settings) -> ApiPart:
         start=start,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
+        refused=denied,
     )
 
 

@@ -16,7 +16,7 @@ from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.docs import PROBLEMS
-from credentials.api import commands, service_tokens
+from credentials.api import commands
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
@@ -170,8 +170,7 @@ def test_a_repeated_request_succeeds_after_its_expiry_has_passed(
     key = {"Idempotency-Key": f"short-{next(_numbers)}"}
     first = client.post(path, json=body, headers=key)
     assert first.status_code == 201, first.text
-    for module in (commands, service_tokens):
-        monkeypatch.setattr(module, "now", lambda: expires_at + timedelta(hours=1))
+    monkeypatch.setattr(commands, "now", lambda: expires_at + timedelta(hours=1))
     again = client.post(path, json=body, headers=key)
     assert (again.status_code, again.get_json()) == (201, first.get_json())
     assert again.headers["Idempotency-Replayed"] == "true"

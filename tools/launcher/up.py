@@ -14,7 +14,13 @@ from chassis.settings.environment import Settings
 from launcher.supervisor import STOP_SECONDS, Supervisor
 from operations.embedded_postgres import EmbeddedPostgres, running_server
 from operations.home_lock import home_lock
-from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
+from operations.migrate.preparation import (
+    accept_former_tokens,
+    bind_keys,
+    bind_secret_store,
+    prepare,
+    prepare_admin_token,
+)
 
 log = structlog.get_logger()
 
@@ -48,8 +54,9 @@ def up(settings: Settings) -> None:
             database = EmbeddedPostgres(settings.home / "postgres")
             resources.callback(database.stop)
             url = database.url
-        prepare(url, settings.broker_url)
+        applied = prepare(url, settings.broker_url)
         keys = bind_keys(settings.key_file, url)
+        accept_former_tokens(applied, url, keys)
         bind_secret_store(settings, url, keys)
         prepare_admin_token(settings.home / "admin.token", url, keys)
         environment = {

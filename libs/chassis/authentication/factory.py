@@ -4,9 +4,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from chassis.authentication.token_table import KeyedHashes, PostgresTokens, token_hash
+from chassis.authentication.token_row import KeyedHashes, authenticate_rows
+from chassis.authentication.token_table import PostgresTokens, token_hash
 from chassis.authentication.tokens import Principal, parse
 from chassis.database import Pool
+from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ Authenticate = Callable[[str], Principal | None]
 
 def open_tokens(pool: Pool, keys: KeyedHashes) -> PostgresTokens:
     """The service tokens in the database of this pool."""
-    return PostgresTokens(pool, keyed_hash=token_hash(keys), monotonic=monotonic)
+    return PostgresTokens(
+        pool, keyed_hash=token_hash(keys), authenticate_row=authenticate_rows(keys), monotonic=monotonic
+    )
 
 
 def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:
@@ -52,4 +56,4 @@ def open_issuers(settings: Settings) -> "IssuedTokens | None":
     for source in issuers.values():
         if isinstance(source, FileKeys):  # a URL may be reachable later
             source.check()
-    return IssuedTokens(issuers, monotonic=monotonic)
+    return IssuedTokens(issuers, monotonic=monotonic, now=now, longest_life=settings.token_max_life)

@@ -3,9 +3,10 @@
     iss                 the issuer, as it is listed
     aud                 `regcred`; tokens for other services are refused
     sub                 the id of the principal; `name` is optional, for display
-    exp                 required; `nbf` and `iat` are checked if present
+    exp                 required, at most `REGCRED_TOKEN_MAX_DAYS` from now
+    nbf, iat            checked if present
     scope               scopes, separated by spaces (RFC 8693 section 4.2)
-    regcred_accounts    the accounts for which it is valid; required; ["*"] is all accounts
+    regcred_accounts    the accounts for which it is valid; required; exactly ["*"] is all accounts
     regcred_projects    the projects for which it is valid, if it is restricted to some
 
 Keys are the JWKS of the issuer (RFC 7517), in a file or at an https URL. Only signatures with a private key
@@ -13,7 +14,8 @@ are accepted: with a shared secret (HS256), every service that can verify a toke
 8725 section 3.1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import jwt
 from chassis.authentication.issuer_keys import IssuerKeys, Monotonic
 from chassis.authentication.key_sources import SETTING, FileKeys, KeySource, UrlKeys
 from chassis.authentication.tokens import Principal, TokenScope
+from chassis.ids import is_platform_id
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.urls import http_parts
 
@@ -57,10 +60,22 @@ def _url_keys(location: str) -> UrlKeys:
 
 
 class IssuedTokens:
-    """Authenticates tokens of these issuers."""
+    """Authenticates tokens of these issuers.
 
-    def __init__(self, issuers: Mapping[str, KeySource], *, monotonic: Monotonic) -> None:
+    A token that is valid for longer than `longest_life` from now is refused; `None` refuses none.
+    """
+
+    def __init__(
+        self,
+        issuers: Mapping[str, KeySource],
+        *,
+        monotonic: Monotonic,
+        now: Callable[[], datetime],
+        longest_life: timedelta | None = None,
+    ) -> None:
         self._keys = {issuer: IssuerKeys(source, monotonic=monotonic) for issuer, source in issuers.items()}
+        self._now = now
+        self._longest_life = longest_life
 
     def authenticate(self, text: str) -> Principal | None:
         """The principal of a token. `None` if the token is invalid.
@@ -88,9 +103,17 @@ class IssuedTokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
             return None
-        return principal_of(claims)
+        found = principal_of(claims)
+        if found is None or self._lives_too_long(found):
+            return None
+        return found
+
+    def _lives_too_long(self, found: Principal) -> bool:
+        if self._longest_life is None:
+            return False
+        return found.expires_at is None or found.expires_at - self._now() > self._longest_life
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal | None:
@@ -99,9 +122,13 @@ def principal_of(claims: Mapping[str, Any]) -> Principal | None:
     if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT:
         return None
     name = claims.get("name")
-    accounts = _strings(claims.get("regcred_accounts"))
-    projects = _strings(claims.get("regcred_projects"))
-    if accounts is None or (projects is None and "regcred_projects" in claims):
+    every_account = claims.get("regcred_accounts") == [EVERY_ACCOUNT]
+    accounts = None if every_account else _ids(claims.get("regcred_accounts"))
+    projects = _ids(claims["regcred_projects"]) if "regcred_projects" in claims else None
+    if (accounts is None and not every_account) or (projects is None and "regcred_projects" in claims):
+        return None
+    expires_at = _moment(claims.get("exp"))
+    if expires_at is None:
         return None
     known = {scope.value for scope in TokenScope}
     granted = str(claims.get("scope") or "").split()
@@ -109,12 +136,24 @@ def principal_of(claims: Mapping[str, Any]) -> Principal | None:
         id=f"{issuer}#{subject}",
         name=name if isinstance(name, str) and name.isprintable() and name else subject,
         scopes=frozenset(TokenScope(scope) for scope in granted if scope in known),
-        accounts=None if EVERY_ACCOUNT in accounts else frozenset(accounts),
-        projects=None if projects is None else frozenset(projects),
+        accounts=accounts,
+        projects=projects,
+        expires_at=expires_at,
     )
 
 
-def _strings(value: object) -> Sequence[str] | None:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return value
-    return None
+def _ids(value: object) -> frozenset[str] | None:
+    """The ids of accounts or projects in a claim. `None` if it is no list of such ids."""
+    if not isinstance(value, list):
+        return None
+    if not all(isinstance(item, str) and is_platform_id(item) for item in value):
+        return None
+    return frozenset(value)
+
+
+def _moment(exp: object) -> datetime | None:
+    """The time of `exp`. `None` if it is none that a `datetime` can have."""
+    try:
+        return datetime.fromtimestamp(float(exp), UTC) if isinstance(exp, int | float) else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -2,40 +2,44 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 
-from chassis.authentication.tokens import Principal, StoredToken, TokenScope, parse, recognise
+import structlog
+
+from chassis.authentication.token_row import (
+    COLUMNS,
+    AuthenticateRow,
+    KeyedHashes,
+    TokenRow,
+    row_of,
+)
+from chassis.authentication.tokens import Principal, StoredToken, parse, recognise
 from chassis.database import Pool, database_errors, server_time
 from chassis.secret import Secret
 
+log = structlog.get_logger()
+
 CACHE_SECONDS = 2.0
 _CACHED = 1000
-_COLUMNS = "token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at"
 _PAGE = f"""
-SELECT {_COLUMNS} FROM auth.tokens
-WHERE %(after)s::text IS NULL
+SELECT {COLUMNS} FROM auth.tokens
+WHERE (%(accounts)s::text[] IS NULL OR accounts <@ %(accounts)s AND cardinality(accounts) > 0)
+  AND (%(projects)s::text[] IS NULL OR projects <@ %(projects)s AND cardinality(projects) > 0)
+  AND (%(after)s::text IS NULL
    OR (created_at, token_id) < (SELECT t.created_at, t.token_id FROM auth.tokens t
-                                WHERE t.token_id = %(after)s)
+                                WHERE t.token_id = %(after)s))
 ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 """  # noqa: S608 constants
-_ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+_ONE = f"SELECT {COLUMNS}, auth.token_version(token_id) FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 
 class UnknownToken(LookupError):
     """No token has this id."""
 
 
-class KeyedHashes(Protocol):
-    """Keyed hashes of the installation (`secretstore.keyfile.KeyFile`)."""
-
-    def keyed_hash(self, purpose: str, data: bytes) -> str:
-        """The keyed hash of `data` for one purpose, in hexadecimal."""
-
-
 class PostgresTokens:
     """The tokens in `auth.tokens`. They expire by the clock of the database.
 
-    `monotonic` is the clock of the cache.
+    `authenticate_row` is the HMAC of rows, and `monotonic` the clock of the cache.
     """
 
     def __init__(
@@ -43,12 +47,14 @@ class PostgresTokens:
         pool: Pool,
         *,
         keyed_hash: Callable[[Secret], bytes],
+        authenticate_row: AuthenticateRow,
         monotonic: Callable[[], float],
     ) -> None:
         self._pool = pool
         self._keyed_hash = keyed_hash
+        self._authenticate_row = authenticate_row
         self._monotonic = monotonic
-        self._cache: dict[str, tuple[float, StoredToken, datetime]] = {}
+        self._cache: dict[str, tuple[float, TokenRow, int, datetime]] = {}
 
     def authenticate(self, text: str) -> Principal | None:
         """The principal of a bearer token. `None` if the token is invalid."""
@@ -58,94 +64,63 @@ class PostgresTokens:
         found = self._found(token.token_id)
         if found is None:
             return None
-        stored, time = found
-        return recognise(token, stored, keyed_hash=self._keyed_hash, now=time)
+        row, stream_version, time = found
+        principal = recognise(token, row.token, keyed_hash=self._keyed_hash, now=time)
+        if principal is not None and not self.is_authentic(row, stream_version):
+            log.error("service_token_damaged", token_id=token.token_id)
+            return None
+        return principal
 
-    def add(self, token: StoredToken) -> StoredToken:
-        """Store a token, unless one with its id is stored already. Returns the stored one."""
-        with database_errors(), self._pool.connection() as connection:
-            added = connection.execute(
-                "INSERT INTO auth.tokens (token_id, name, hash, scopes, accounts, projects, created_at,"
-                " created_by, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (token_id) DO NOTHING",
-                (
-                    token.token_id,
-                    token.name,
-                    token.hash,
-                    sorted(token.scopes),
-                    None if token.accounts is None else sorted(token.accounts),
-                    None if token.projects is None else sorted(token.projects),
-                    token.created_at,
-                    token.created_by,
-                    token.expires_at,
-                ),
-            )
-            if added.rowcount == 1:
-                return token
-            row = connection.execute(_ONE, (token.token_id,)).fetchone()
-        return token if row is None else _token(row)
-
-    def page(self, *, limit: int, after: str | None) -> list[StoredToken]:
+    def page(self, principal: Principal, *, limit: int, after: str | None) -> list[StoredToken]:
         """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first.
+
+        These are the tokens whose accounts and projects are among those of the principal.
 
         Raises:
             UnknownToken: there is no token `after`. Tokens are never deleted, so no page contained it.
         """
+        wanted = {
+            "accounts": None if principal.accounts is None else list(principal.accounts),
+            "projects": None if principal.projects is None else list(principal.projects),
+            "limit": limit,
+            "after": after,
+        }
+        if after is not None and self.read(after) is None:
+            raise UnknownToken(after)
         with database_errors(), self._pool.connection() as connection:
-            if after is not None and connection.execute(_ONE, (after,)).fetchone() is None:
-                raise UnknownToken(after)
-            rows = connection.execute(_PAGE, {"limit": limit, "after": after}).fetchall()
-        return [_token(row) for row in rows]
+            rows = connection.execute(_PAGE, wanted).fetchall()
+        return [row_of(row).token for row in rows]
 
-    def revoke(self, token_id: str) -> bool:
-        """Revoke a token. False if there is no such token, or it is revoked already."""
+    def read(self, token_id: str) -> tuple[TokenRow, int, datetime] | None:
+        """The row of a token, the version of its stream, and the time of the database, of this moment."""
         with database_errors(), self._pool.connection() as connection:
-            cursor = connection.execute(
-                "UPDATE auth.tokens SET revoked_at = clock_timestamp()"
-                " WHERE token_id = %s AND revoked_at IS NULL",
-                (token_id,),
-            )
+            columns = connection.execute(_ONE, (token_id,)).fetchone()
+            if columns is None:
+                return None
+            return row_of(columns[:-1]), columns[-1], server_time(connection)
+
+    def is_authentic(self, row: TokenRow, stream_version: int) -> bool:
+        """Whether the service wrote this row for the last event of the token's stream."""
+        return row.is_authentic(stream_version, self._authenticate_row)
+
+    def forget(self, token_id: str) -> None:
+        """Read the token again when it is used next."""
         self._cache.pop(token_id, None)
-        return cursor.rowcount == 1
 
-    def find(self, token_id: str) -> StoredToken | None:
-        """The token with this id, as it was in the last `CACHE_SECONDS`."""
-        found = self._found(token_id)
-        return None if found is None else found[0]
-
-    def _found(self, token_id: str) -> tuple[StoredToken, datetime] | None:
-        """The token, and the time of the database."""
+    def _found(self, token_id: str) -> tuple[TokenRow, int, datetime] | None:
+        """The row of the token, the version of its stream, and the time of the database."""
         moment = self._monotonic()
         cached = self._cache.get(token_id)
         if cached and moment - cached[0] < CACHE_SECONDS:
-            read, token, time = cached
-            return token, time + timedelta(seconds=moment - read)
-        with database_errors(), self._pool.connection() as connection:
-            row = connection.execute(_ONE, (token_id,)).fetchone()
-            time = server_time(connection)
-        if row is None:
+            read, row, stream_version, time = cached
+            return row, stream_version, time + timedelta(seconds=moment - read)
+        found = self.read(token_id)
+        if found is None:
             return None  # not cached: guesses must not fill the cache
         if len(self._cache) >= _CACHED:
             self._cache.clear()
-        token = _token(row)
-        self._cache[token_id] = (moment, token, time)
-        return token, time
-
-
-def _token(row: tuple[Any, ...]) -> StoredToken:
-    token_id, name, digest, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at = row
-    return StoredToken(
-        token_id=token_id,
-        name=name,
-        hash=digest,
-        scopes=frozenset(TokenScope(scope) for scope in scopes),
-        accounts=None if accounts is None else frozenset(accounts),
-        projects=None if projects is None else frozenset(projects),
-        created_at=created_at,
-        created_by=created_by,
-        expires_at=expires_at,
-        revoked_at=revoked_at,
-    )
+        self._cache[token_id] = (moment, *found)
+        return found
 
 
 def token_hash(keys: KeyedHashes) -> Callable[[Secret], bytes]:

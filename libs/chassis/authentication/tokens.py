@@ -28,14 +28,16 @@ class TokenScope(StrEnum):
     CREDENTIALS_WRITE = "credentials:write"
     SECRETS_ISSUE = "secrets:issue"
     AUDIT_READ = "audit:read"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """An authenticated caller. `accounts` and `projects` are `None` if the token is not restricted to some.
+    """An authenticated caller. `accounts` and `projects` are `None` if the token is not limited to some.
 
-    The scope `admin` includes every other scope.
+    The scope `admin` includes every other scope, but only for these accounts and projects. `expires_at` is
+    `None` if the token does not expire.
     """
 
     id: str
@@ -43,6 +45,12 @@ class Principal:
     scopes: frozenset[TokenScope]
     accounts: frozenset[str] | None
     projects: frozenset[str] | None
+    expires_at: datetime | None = None
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether the token is valid for every account and project, and so for the installation."""
+        return self.accounts is None and self.projects is None
 
     def may(self, scope: TokenScope) -> bool:
         return scope in self.scopes or TokenScope.ADMIN in self.scopes
@@ -56,6 +64,26 @@ class Principal:
         A restricted token is not valid without a project (`None`).
         """
         return self.projects is None or project_id in self.projects
+
+    def includes(self, accounts: frozenset[str] | None, projects: frozenset[str] | None) -> bool:
+        """Whether a token with these limits is valid for nothing else than this principal."""
+        return _within(accounts, self.accounts) and _within(projects, self.projects)
+
+    def may_create(self, token: "StoredToken") -> bool:
+        """Whether the token has no right that this principal does not have, and does not outlive it."""
+        return (
+            self.includes(token.accounts, token.projects)
+            and all(self.may(scope) for scope in token.scopes)
+            and (
+                self.expires_at is None
+                or (token.expires_at is not None and token.expires_at <= self.expires_at)
+            )
+        )
+
+
+def _within(limits: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:
+    # An empty set is of nobody, so only a principal that is not limited manages it.
+    return allowed is None or (limits is not None and frozenset() < limits <= allowed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +108,7 @@ class StoredToken:
             scopes=self.scopes,
             accounts=self.accounts,
             projects=self.projects,
+            expires_at=self.expires_at,
         )
 
 

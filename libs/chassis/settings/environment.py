@@ -22,6 +22,8 @@ from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.settings.urls import http_url
 
+_MAX_DAYS = 36_500
+
 __all__ = ["InvalidSetting", "Settings", "VaultAccess"]
 
 
@@ -43,7 +45,8 @@ class Settings:
     `database_url` is `None` for the embedded PostgreSQL, `broker_url` for an installation without a broker,
     `vault` for the encrypted store. `metrics_listen` is the address of the metrics of a service without HTTP;
     `None` if they are not served. A credential is in use if its secret was issued within `use_window`. The
-    X-Forwarded-For of `proxies` is trusted. An API that stops drains for `drain`.
+    X-Forwarded-For of `proxies` is trusted. A token lives for `token_max_life` at most; `None` does not
+    limit it. An API that stops drains for `drain`.
     """
 
     home: Path
@@ -62,6 +65,7 @@ class Settings:
     metrics_listen: tuple[str, int] | None
     proxies: TrustedProxies
     token_issuers: str
+    token_max_life: timedelta | None
     drain: timedelta
 
     @classmethod
@@ -89,6 +93,7 @@ class Settings:
             metrics_listen=_address("REGCRED_METRICS_LISTEN", metrics) if metrics else None,
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             token_issuers=environment.get("REGCRED_TOKEN_ISSUERS", ""),
+            token_max_life=_days(environment, "REGCRED_TOKEN_MAX_DAYS"),
             drain=drain(environment),
         )
 
@@ -115,6 +120,15 @@ def _duration(environment: Mapping[str, str], name: str, default: str) -> timede
     if found is None:
         raise InvalidSetting(name, "must be a duration, such as 24h or 30d")
     return found
+
+
+def _days(environment: Mapping[str, str], name: str) -> timedelta | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= _MAX_DAYS:
+        raise InvalidSetting(name, f"must be a number of days, from 1 to {_MAX_DAYS}")
+    return timedelta(days=int(text))
 
 
 def _database(url: str | None) -> str | None:

@@ -24,10 +24,12 @@ def create_app(
     authenticate: authentication.Authenticate,
     checks: Mapping[str, Check],
     expose: Exposition | None = None,
+    refused: authentication.Refused | None = None,
 ) -> Flask:
     """An application with these blueprints, health, readiness and documentation.
 
-    `checks` are the readiness checks, by the names in the response. `expose` renders the metrics.
+    `checks` are the readiness checks, by the names in the response. `expose` renders the metrics. `refused`
+    gets each request that an authenticated caller has no right to.
     """
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # by a redirect to the Host that the caller sent
@@ -51,7 +53,7 @@ def create_app(
     if expose is not None:
         metrics_route.install(app, expose)
     request_telemetry.install(app)  # before authentication, so that refused requests are logged
-    authentication.install(app, authenticate)
+    authentication.install(app, authenticate, refused)
     return app
 
 

@@ -9,13 +9,16 @@ Every route is marked with `requires(...)` or `public`. An application with an u
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
+from chassis.authentication.refused_request import RefusedRequest
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.ids import is_platform_id, new_id
+from chassis.runtime.clock import now
 from chassis.web.problems import Problem
 
 log = structlog.get_logger()
@@ -23,6 +26,9 @@ log = structlog.get_logger()
 Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
+Refused = Callable[[RefusedRequest], None]
+
+_REFUSED = "regcred-refused"
 _REQUIREMENTS = "_regcred_requirements"
 _ON_BEHALF_OF = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -30,19 +36,29 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class _Requirements:
-    """One of `scopes` is required; none if empty. `project_in_body`: the route calls `authorise_project`."""
+    """One of `scopes` is required; none if empty.
+
+    `project_in_body`: the route calls `authorise_project`. `limits_itself`: the route shows and changes only
+    what the caller's accounts and projects include.
+    """
 
     scopes: tuple[TokenScope, ...]
     project_in_body: bool = False
+    limits_itself: bool = False
 
 
-def requires(*scopes: TokenScope | None, project_in_body: bool = False) -> Callable[[_View], _View]:
+def requires(
+    *scopes: TokenScope | None, project_in_body: bool = False, limits_itself: bool = False
+) -> Callable[[_View], _View]:
     """Require a token with one of these scopes (`None`: any valid token) for the route.
 
-    The token must be valid for the account and the project in the path. With `project_in_body` the route must
-    call `authorise_project`.
+    The token must be valid for the account and the project in the path. A path without an account concerns
+    the installation, and needs a token that is not limited to accounts or projects. With `project_in_body`
+    the route must call `authorise_project`; with `limits_itself` it must compare with `principal()`.
     """
-    requirements = _Requirements(tuple(scope for scope in scopes if scope is not None), project_in_body)
+    requirements = _Requirements(
+        tuple(scope for scope in scopes if scope is not None), project_in_body, limits_itself
+    )
 
     def mark(view: _View) -> _View:
         setattr(view, _REQUIREMENTS, requirements)
@@ -62,8 +78,10 @@ def principal() -> Principal:
     return cast("Principal", g.principal)
 
 
-def install(app: Flask, authenticate: Authenticate) -> None:
+def install(app: Flask, authenticate: Authenticate, refused: Refused | None = None) -> None:
     """Authenticate and authorise every request. Call it after all routes are registered.
+
+    `refused` gets each request that an authenticated caller has no right to.
 
     Raises:
         ValueError: a route is marked with neither `requires` nor `public`.
@@ -71,6 +89,8 @@ def install(app: Flask, authenticate: Authenticate) -> None:
     for endpoint, view in app.view_functions.items():
         if not hasattr(view, _REQUIREMENTS):
             raise ValueError(f"route {endpoint} is marked with neither requires(...) nor public")
+
+    app.extensions[_REFUSED] = refused
 
     @app.before_request
     def _enter() -> None:
@@ -86,7 +106,12 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         requirements = getattr(app.view_functions[endpoint], _REQUIREMENTS)
         if requirements is not None:
             g.principal = _authenticated(authenticate)
-            _authorise(g.principal, requirements, request.view_args or {})
+            try:
+                _authorise(g.principal, requirements, request.view_args or {})
+            except Problem as problem:
+                if problem.status == HTTPStatus.FORBIDDEN:
+                    record_refusal(problem.code)
+                raise
 
     @app.after_request
     def _leave(response: Response) -> Response:
@@ -114,7 +139,30 @@ def _authenticated(authenticate: Authenticate) -> Principal:
 def authorise_project(project_id: str) -> None:
     """Check that the token is valid for a project, in routes whose body names the project."""
     if not principal().may_in_project(project_id):
+        record_refusal("project_forbidden", project_id=project_id)
         raise Problem(403, "project_forbidden", "the token is not valid for this project")
+
+
+def record_refusal(reason: str, *, project_id: str | None = None) -> None:
+    """Record that the caller has no right to this request. It neither waits nor raises."""
+    refused: Refused | None = current_app.extensions[_REFUSED]
+    if refused is None:
+        return
+    named, rule = request.view_args or {}, request.url_rule
+    refused(
+        RefusedRequest(
+            principal=principal(),
+            reason=reason,
+            method=request.method,
+            route=rule.rule if rule else "",
+            account_id=named.get("account_id"),
+            project_id=project_id or named.get("project_id"),
+            request_id=request_id(),
+            source_ip=request.remote_addr,
+            traceparent=traceparent(),
+            at=now(),
+        )
+    )
 
 
 def _authorise(caller: Principal, requirements: _Requirements, arguments: Mapping[str, Any]) -> None:
@@ -126,9 +174,13 @@ def _authorise(caller: Principal, requirements: _Requirements, arguments: Mappin
     if requirements.scopes and not any(caller.may(scope) for scope in requirements.scopes):
         wanted = " or ".join(requirements.scopes)
         raise Problem(403, "insufficient_scope", f"the token needs the scope {wanted}")
+    if not requirements.scopes or requirements.limits_itself:
+        return
+    if account_id is None and not caller.is_unlimited:
+        raise Problem(403, "account_forbidden", "the route needs a token for all accounts and projects")
     if account_id is not None and not caller.may_in_account(account_id):
         raise Problem(403, "account_forbidden", "the token is not valid for this account")
-    if requirements.scopes and not requirements.project_in_body and not caller.may_in_project(project_id):
+    if not requirements.project_in_body and not caller.may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is valid for some projects only")
 
 

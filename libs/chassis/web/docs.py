@@ -33,8 +33,12 @@ PROBLEMS = {
     "too_large": "The body, or the event that would record it, is too large.",
     "unauthenticated": "Send a valid bearer token. The response is the same for every reason.",
     "insufficient_scope": "The token lacks a scope; the detail names it.",
-    "account_forbidden": "The token is limited to other accounts.",
+    "account_forbidden": "The token is limited to other accounts, or the route concerns the installation and "
+    "needs a token for all accounts and projects.",
     "project_forbidden": "The token is limited to projects, and this request names none of them.",
+    "exceeds_own_rights": "A token can have no right that its creator does not have, and not outlive it.",
+    "last_admin_token": "This is the last token for everything. Create another one before it is revoked.",
+    "token_revoked": "The token that was created under this Idempotency-Key is revoked; use another key.",
     "not_found": "The resource does not exist, or not in this account.",
     "credential_not_found": "No credential of this account has this id, or it was removed.",
     "no_matching_credential": "The account has no credential for that registry; `errors` names the images. "

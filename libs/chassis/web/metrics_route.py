@@ -1,7 +1,8 @@
-"""`GET /metrics` for any valid token (`docs/http.md`, "Authentication and scopes")."""
+"""`GET /metrics`, which names no account (`docs/http.md`, "Authentication and scopes")."""
 
 from flask import Flask, Response, request
 
+from chassis.authentication.tokens import TokenScope
 from chassis.observability.exposition import Exposition
 from chassis.web import authentication
 
@@ -10,7 +11,7 @@ def install(app: Flask, expose: Exposition) -> None:
     """Serve the metrics in the format that the scraper accepts."""
 
     @app.get("/metrics")
-    @authentication.requires(None)
+    @authentication.requires(TokenScope.METRICS_READ)
     def metrics() -> Response:
         text, content_type = expose(request.headers.get("Accept", ""))
         return Response(text, content_type=content_type)

@@ -28,6 +28,7 @@ from eventlog.storage.postgres import (
     store_errors,
     text_array,
 )
+from eventlog.storage.refusals import PostgresRefusals
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
 from eventlog.storage.stream_reads import load_event, load_newest, load_selected
 
@@ -47,6 +48,7 @@ __all__ = [
     "LowerTransactionIds",
     "OutcomeUnknown",
     "PersonalKeys",
+    "PostgresRefusals",
     "StaleLeader",
     "VersionConflict",
     "adopt_log",

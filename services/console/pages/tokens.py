@@ -22,6 +22,7 @@ SCOPES = {
     TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict and remove credentials",
     TokenScope.SECRETS_ISSUE: "Get pull secrets (the deploy platform)",
     TokenScope.AUDIT_READ: "Read the audit log",
+    TokenScope.METRICS_READ: "Read the metrics",
     TokenScope.ADMIN: "Everything, including service tokens",
 }
 

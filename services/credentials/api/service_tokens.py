@@ -1,57 +1,65 @@
-"""Service tokens over HTTP, for administrators (ADR 6).
+"""Service tokens over HTTP, for administrators (ADR 6). A caller manages only what its own rights include."""
 
-Under an Idempotency-Key the token is derived from the key, the caller and the pepper of the key file, by
-HMAC. A request that is repeated within a day therefore returns the same token, and no token is stored.
-"""
-
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from itertools import count
-from secrets import token_bytes
 from typing import Any
 
 from flask import Response
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from chassis.authentication.token_table import PostgresTokens, UnknownToken
-from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from chassis.authentication.tokens import StoredToken, TokenScope
+from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem
-from chassis.runtime.clock import now
-from chassis.secret import Secret
-from chassis.web.authentication import principal, requires
+from chassis.web.authentication import principal, record_refusal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.bounded_list import BoundedList
 from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
-from credentials.api.commands import idempotency_key
-from eventlog.storage import IdempotencyKeyReused
+from contracts.service_token_events import INSTALLATION
+from credentials.api.commands import command_request, idempotency_key
+from credentials.application.service_tokens import (
+    BeyondOwnRights,
+    ExpiryRefused,
+    RequestedToken,
+    RevokedMeanwhile,
+    ServiceTokens,
+)
+from credentials.postgres_tokens import LastAdministrator
 
 Body = dict[str, Any]
-_RANDOM_BYTES = 38
 _MAX_LIMIT = 200
-_KEY_AGE = timedelta(hours=24)  # then the key is free, as for every other request
+_MOST_IDS = 1000
 
-Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
+
+def _printable(text: str) -> None:
+    if not text.isprintable() or not text.strip():
+        raise ValidationError("Must be printable text, without control characters.")
+
+
+def _platform_id(text: str) -> None:
+    if not is_platform_id(text):
+        raise ValidationError("Must be 1 to 63 letters, digits and hyphens, the first no hyphen.")
+
+
+def _ids() -> BoundedList:
+    return BoundedList(
+        fields.String(validate=_platform_id), most=_MOST_IDS, load_default=None, allow_none=True
+    )
 
 
 class TokenInput(Schema):
     """A service token to create."""
 
-    name = fields.String(
-        required=True,
-        validate=[
-            validate.Length(1, 100),
-            validate.ContainsNoneOf("\0", error="Must not contain a NUL character."),
-        ],
-    )
-    scopes = fields.List(
+    name = fields.String(required=True, validate=[validate.Length(1, 100), _printable])
+    scopes = BoundedList(
         fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
+        least=1,
+        most=2 * len(TokenScope),
         required=True,
-        validate=validate.Length(min=1),
     )
-    accounts = fields.List(fields.String(), load_default=None, allow_none=True)
-    projects = fields.List(fields.String(), load_default=None, allow_none=True)
+    accounts = _ids()
+    projects = _ids()
     expires_at = Moment(load_default=None, allow_none=True)
 
 
@@ -83,58 +91,51 @@ class TokenPage(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, derive: Derive) -> Blueprint:
+def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
     """Return the routes to create, list and revoke tokens. They need the scope `admin`."""
     routes = Blueprint("service tokens", __name__, description="Tokens of callers.")
 
     @routes.route("/v1/service-tokens", methods=["POST"])
     @routes.arguments(TokenInput)
     @routes.response(201, NewTokenSchema)
-    @requires(TokenScope.ADMIN)
+    @requires(TokenScope.ADMIN, limits_itself=True)
     def create_token(body: Body) -> Response:
         """Create a token. Only this response and repetitions under the same Idempotency-Key contain it.
 
-        It is not stored. Under a key it is derived from the key and a secret of the installation.
+        It is not stored. Under a key it is derived from the key and a secret of the installation. It can have
+        no right that the caller does not have, and expires no later than the caller.
         """
-        moment = now()
-        key = idempotency_key()
-        token_id, secret = compose(
-            token_bytes(_RANDOM_BYTES)
-            if key is None
-            else _under_key(tokens, derive, f"{principal().id}\0{key}", moment)
-        )
-        expired = body["expires_at"] is not None and body["expires_at"] <= moment
-        # A repeated request gets its token, even if that has expired since.
-        if expired and (key is None or tokens.find(token_id) is None):
-            raise invalid(
-                [FieldProblem("/expires_at", "in_the_past", "the token would have expired already")]
-            )
-        token = StoredToken(
-            token_id=token_id,
+        wanted = RequestedToken(
             name=body["name"],
-            hash=keyed_hash(secret),
             scopes=frozenset(TokenScope(scope) for scope in body["scopes"]),
             accounts=None if body["accounts"] is None else frozenset(body["accounts"]),
             projects=None if body["projects"] is None else frozenset(body["projects"]),
-            created_at=moment,
-            created_by=principal().id,
             expires_at=body["expires_at"],
         )
-        stored = tokens.add(token)
-        if _requested(stored) != _requested(token):
-            raise IdempotencyKeyReused
-        headers = {"Idempotency-Replayed": "true"} if stored.created_at != moment else {}
-        return json_response({**_view(stored), "token": secret.reveal()}, 201, headers)
+        metadata = command_request(INSTALLATION).metadata()
+        try:
+            created = commands.create(principal(), wanted, idempotency_key(), metadata)
+        except BeyondOwnRights:
+            record_refusal("exceeds_own_rights")
+            detail = "a token can have no right that its creator does not have, and not outlive it"
+            raise Problem(403, "exceeds_own_rights", detail) from None
+        except ExpiryRefused as refused:
+            raise invalid([FieldProblem("/expires_at", refused.code, str(refused))]) from None
+        except RevokedMeanwhile:
+            detail = "the token that was created under this Idempotency-Key is revoked"
+            raise Problem(409, "token_revoked", detail) from None
+        headers = {"Idempotency-Replayed": "true"} if created.replayed else {}
+        return json_response({**_view(created.stored), "token": created.text.reveal()}, 201, headers)
 
     @routes.route("/v1/service-tokens")
     @routes.arguments(TokenArguments, location="query")
     @routes.response(200, TokenPage)
-    @requires(TokenScope.ADMIN)
+    @requires(TokenScope.ADMIN, limits_itself=True)
     def list_tokens(arguments: Body) -> Response:
-        """List the tokens, newest first, including revoked ones."""
+        """List the tokens for accounts and projects of the caller, newest first, including revoked ones."""
         limit = arguments["limit"]
         try:
-            found = tokens.page(limit=limit + 1, after=arguments["cursor"])
+            found = tokens.page(principal(), limit=limit + 1, after=arguments["cursor"])
         except UnknownToken:
             raise Problem(400, "invalid_cursor", "the cursor is not from a page of this list") from None
         items = [_view(token) for token in found[:limit]]
@@ -142,36 +143,22 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
 
     @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
     @routes.response(204)
-    @requires(TokenScope.ADMIN)
+    @requires(TokenScope.ADMIN, limits_itself=True)
     def revoke_token(token_id: str) -> Response:
         """Revoke a token. It is refused everywhere within two seconds."""
-        if not tokens.revoke(token_id):
+        try:
+            revoked = commands.revoke(principal(), token_id, command_request(INSTALLATION).metadata())
+        except BeyondOwnRights:
+            record_refusal("exceeds_own_rights")
+            revoked = False
+        except LastAdministrator:
+            detail = "without this token nobody could manage tokens; create another administrator first"
+            raise Problem(409, "last_admin_token", detail) from None
+        if not revoked:
             raise Problem(404, "not_found", "no active token has that id")
         return empty_response()
 
     return routes
-
-
-def _under_key(tokens: PostgresTokens, derive: Derive, name: str, moment: datetime) -> bytes:
-    """Return the bytes of the token for a caller and a key, which are `name`.
-
-    These of a token that was created under the key a day ago or earlier are skipped: the key is free again.
-    """
-    names = (name if number == 0 else f"{name}\0{number}" for number in count())
-    for derived in (_derived(derive, each) for each in names):
-        stored = tokens.find(compose(derived)[0])
-        if stored is None or moment - stored.created_at < _KEY_AGE:
-            return derived
-    raise AssertionError("the names are infinite")
-
-
-def _derived(derive: Derive, name: str) -> bytes:
-    parts = (derive(f"{part}\0{name}".encode()) for part in ("first", "second"))
-    return b"".join(parts)[:_RANDOM_BYTES]
-
-
-def _requested(token: StoredToken) -> tuple[object, ...]:
-    return (token.name, token.scopes, token.accounts, token.projects, token.expires_at)
 
 
 def _view(token: StoredToken) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """Composition of the query API."""
 
 from functools import partial
+from time import monotonic
 
 from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.refusals import RefusalLog
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
-from eventlog.storage import DatabaseMetrics, keys_of
+from contracts.access_log import refusal_recorder
+from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
 from secretstore.installation import compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
@@ -26,7 +30,7 @@ def query_api(settings: Settings) -> ApiPart:
 def query_part(settings: Settings) -> ApiPart:
     """Compose the query API. It connects to nothing before it is started.
 
-    Its database role can read, and append `audit.read`.
+    Its database role can read, and append `audit.read` and `access.denied`.
     """
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
@@ -47,6 +51,12 @@ def query_part(settings: Settings) -> ApiPart:
         refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
         pool.open()
 
+    denied = RefusalLog(refusal_recorder(PostgresRefusals(pool, key_of), new_id=new_id), monotonic=monotonic)
+
+    def close() -> None:
+        denied.close()
+        pool.close()
+
     return ApiPart(
         blueprints=(
             routes.blueprint(pool),
@@ -57,6 +67,7 @@ def query_part(settings: Settings) -> ApiPart:
         checks={"read_models": database_check(pool, SCHEMA)},
         install=refusals.install,
         start=start,
-        close=pool.close,
+        close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
+        refused=denied,
     )

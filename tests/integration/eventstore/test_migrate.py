@@ -98,7 +98,7 @@ def test_a_database_of_a_version_before_0_9_0_is_refused_unchanged() -> None:
 
 def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
     with fresh_database() as url:
-        chassis_migrations.migrate(url, ["chassis.authentication"])
+        chassis_migrations.migrate(url, ["secretstore"])
         with pytest.raises(MigrationTooLate) as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]

@@ -1,21 +1,17 @@
 """Requests of the tests of resolutions and pull secrets."""
 
 from dataclasses import dataclass
-from secrets import token_bytes
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from chassis.authentication.factory import open_tokens
-from chassis.authentication.token_table import token_hash
-from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from chassis.database import open_pool
-from chassis.runtime.clock import now
+from chassis.authentication.tokens import TokenScope
 from chassis.settings.environment import Settings
 from operations.migrate.preparation import prepare_keys
 from tests.support.system import add_body
+from tests.support.tokens import store_token
 
 Json = dict[str, Any]
 CANARY = "canary-5b1e77a0"
@@ -35,22 +31,8 @@ class Api:
 
     def token(self, *scopes: TokenScope, projects: frozenset[str] | None = None) -> str:
         keys = prepare_keys(self.settings.key_file)
-        token_id, text = compose(token_bytes(38))
-        stored = StoredToken(
-            token_id=token_id,
-            name="a test",
-            hash=token_hash(keys)(text),
-            scopes=frozenset(scopes),
-            accounts=None,
-            projects=projects,
-            created_at=now(),
-            created_by="a test",
-            expires_at=None,
-        )
         url = self.settings.required_database_url()
-        with open_pool(url, role="regcred_credentials", size=1) as pool:
-            open_tokens(pool, keys).add(stored)
-        return text.reveal()
+        return store_token(url, keys, scopes, projects=projects)
 
 
 def add(client: FlaskClient, account: str, name: str, registry: str, **more: Any) -> Json:

@@ -9,14 +9,16 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
+from chassis.authentication.tokens import TokenScope
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from eventlog.storage import PersonalKeys, read_log
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_api
 from projector.write.consumer import ReadModelConsumer
 from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector.payloads import Connection, Log
+from tests.support.tokens import store_token
 
 Json = dict[str, Any]
 
@@ -70,11 +72,10 @@ class Site:
 @contextmanager
 def open_site(database_url: str, log: Log, projector: Connection, home: Path) -> Iterator[Site]:
     settings = Settings.from_environment({"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": database_url})
-    token = home / "admin.token"
     keys = prepare_keys(settings.key_file)
-    prepare_admin_token(token, database_url, keys)
+    token = store_token(database_url, keys, [TokenScope.ADMIN])  # without an event in the log
     part = query_api(settings)
     try:
-        yield Site(log, projector, join([part]), token.read_text().strip(), open_personal_keys(keys))
+        yield Site(log, projector, join([part]), token, open_personal_keys(keys))
     finally:
         part.close()

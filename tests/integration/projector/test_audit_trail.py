@@ -234,7 +234,7 @@ def test_reads_of_the_audit_log_are_recorded(filled: Site) -> None:
     assert page["after"]["filters"]["action"] == "secret.issued"
     assert (page["after"]["form"], page["after"]["events"]) == ("page", 3)
     assert (page["after"]["first_position"], page["after"]["last_position"]) == (4, 10)
-    assert page["actor"]["name"] == "admin of this machine"
+    assert page["actor"]["name"] == "a test"
     assert page["source_ip"] == "127.0.0.1"
     assert history["after"]["filters"]["credential_id"] == str(credential(1))
     assert history["credential_id"] is None

@@ -56,6 +56,8 @@ def test_a_malformed_database_url_is_reported_without_its_password(tmp_path: Pat
         ("REGCRED_TOKEN_ISSUERS", "ci=/nope", "/nope cannot be read: No such file or directory"),
         ("REGCRED_TOKEN_ISSUERS", f"ci={__file__}", "is not a JWKS with a usable key"),
         ("REGCRED_TOKEN_ISSUERS", "ci=http://localhost.corp/keys", "must be https"),
+        ("REGCRED_TOKEN_MAX_DAYS", "0", "must be a number of days"),
+        ("REGCRED_TOKEN_MAX_DAYS", "90d", "must be a number of days"),
         ("REGCRED_TRACING", "2", "'2' is neither 1 (on) nor 0 (off)"),
         ("REGCRED_CA_FILE", "/nope", "/nope cannot be read: No such file or directory"),
         ("REGCRED_VAULT_ADDR", "https://", "must look like http://host:port"),

@@ -96,6 +96,7 @@ def test_every_command_that_can_ask_is_in_the_test_above(run: CliRunner) -> None
         ("tokens", "revoke"),
         ("accounts", "erase"),
         ("deadletters", "discard"),
+        ("installation", "accept-tokens"),  # it asks after it has shown the tokens: test_token_rows.py
         ("installation", "adopt"),  # it asks only if it erases data: test_key_files.py
     }
 

@@ -24,6 +24,7 @@ from operations.home_lock import home_lock
 from operations.log.database import embedded_database, log_database
 from operations.migrate.identities import GROUP_ROLES
 from operations.migrate.migrations import known_migrations, migrate
+from operations.migrate.preparation import accept_former_tokens
 from secretstore.factory import open_secret_store
 from secretstore.installation import compare_keys
 from secretstore.keyfile import KeyFile
@@ -141,7 +142,7 @@ def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFil
     manifest = backup.manifest
     create_roles(url, GROUP_ROLES)
     _run(settings.home, "pg_restore", "--exit-on-error", f"--dbname={url}", str(backup.dump))
-    migrate(url)
+    applied = migrate(url)
     adopt_log(url)
     with LogReader.snapshot(url) as reader:
         compare_keys(keys, reader.connection)
@@ -152,6 +153,7 @@ def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFil
         fault = found.fault or reader.fault_outside_chain()
         if fault is not None:
             raise BackupRefused(f"the log in this backup is broken: {fault.kind}: {fault.detail}")
+    accept_former_tokens(applied, url, keys)
     secrets, unreadable = _decrypted(settings, url, keys) if settings.vault is None else (None, 0)
     return Restored(found.end.position, manifest.version, secrets, unreadable)
 

@@ -5,11 +5,15 @@ from uuid import UUID
 
 import click
 
+from chassis.authentication.token_row import authenticate_rows
+from chassis.authentication.tokens import StoredToken
 from chassis.database import Connection
+from credentials.state.token_rows import accept_damaged_tokens, damaged_tokens
 from operations.command_errors import OperationRefused, owner_connection
 from operations.migrate.preparation import prepare_keys
 from regcred.cli.confirmation import YES, confirm
 from regcred.cli.examples import examples
+from regcred.cli.output import print_table
 from secretstore.installation import (
     WrongKeyFile,
     adopt_database,
@@ -30,6 +34,7 @@ WHERE datname = current_database()
   AND application_name LIKE 'regcred\_%' AND application_name NOT LIKE '%:keys'
 ORDER BY 1
 """
+_TOKEN_HEADERS = ("ID", "NAME", "SCOPES", "ACCOUNTS", "PROJECTS", "CREATED BY", "EXPIRES")
 
 
 @click.group()
@@ -98,6 +103,44 @@ def adopt_command(
         if database or vault_installation is not None:
             adopt_database(connection)
             click.echo("the installation uses this database")
+
+
+@installation.command("accept-tokens", epilog=examples("regcred installation accept-tokens"))
+@YES
+def accept_tokens_command(*, yes: bool) -> None:
+    """Show the service tokens whose rows the service has not written, and accept them after a confirmation.
+
+    Such a token authenticates nobody: somebody has changed its row in the database, or put an earlier one
+    back. `regcred migrate` without the key file also leaves those of 0.9.0. Accept them only if you know each
+    of them, with these rights. Revoke the others.
+    """
+    with owner_connection("installation") as (connection, settings):
+        keys = KeyFile.load(settings.key_file)
+        try:
+            compare_keys(keys, connection)
+        except KeyFileError as error:
+            raise OperationRefused(str(error)) from None
+        authenticate = authenticate_rows(keys)
+        damaged = damaged_tokens(connection, authenticate)
+        if not damaged:
+            click.echo("the service has written the row of every token")
+            return
+        print_table(_TOKEN_HEADERS, map(_token_row, damaged))
+        confirm(f"Accept these {len(damaged)} tokens with these rights?", yes=yes)
+        accept_damaged_tokens(connection, authenticate)
+        click.echo(f"{len(damaged)} tokens are accepted; one that the log says is revoked stays revoked")
+
+
+def _token_row(token: StoredToken) -> tuple[object, ...]:
+    return (
+        token.token_id,
+        token.name,
+        sorted(token.scopes),
+        "all" if token.accounts is None else sorted(token.accounts),
+        "all" if token.projects is None else sorted(token.projects),
+        token.created_by,
+        token.expires_at,
+    )
 
 
 def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:

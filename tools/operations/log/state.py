@@ -1,4 +1,4 @@
-"""Compare what is derived from the log with the log: the state of credentials, and the read models."""
+"""Compare what follows from the log with the log: the state of credentials, tokens, and the read models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,11 @@ from typing import Any
 
 import psycopg
 
+from chassis.authentication.token_row import authenticate_rows
 from chassis.database import scalar
 from chassis.settings.environment import Settings
 from credentials.state.comparison import state_differences
+from credentials.state.token_rows import token_differences
 from eventlog.integrity import Difference
 from projector.rebuild.comparison import read_model_differences
 from secretstore.installation import open_key_file_of
@@ -18,8 +20,9 @@ from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.personal_keys import open_personal_keys
 
 NAMED = 10  # differences that a report names
-_NEED_KEYS = "names and read models"
+_NEED_KEYS = "names, service tokens and read models"
 REBUILD_STATE = "`regcred log repair`"
+ACCEPT_TOKENS = "`regcred installation accept-tokens`"
 REBUILD_READ_MODELS = "`regcred projections rebuild --switch`"
 
 
@@ -41,6 +44,7 @@ class StateReport:
         tables = {found.table.partition(".")[0] for found in self.first}
         commands = [REBUILD_STATE] if tables & {"credentials", "es"} else []
         commands += [REBUILD_READ_MODELS] if "rm" in tables else []
+        commands += [ACCEPT_TOKENS] if "auth" in tables else []
         return " and ".join(commands)
 
     def lines(self) -> list[str]:
@@ -61,7 +65,7 @@ class StateReport:
 def compare_state(
     database_url: str, settings: Settings, *, longest_log: int | None = None, without_keys: bool = False
 ) -> StateReport:
-    """Compare both with the log. Read models are not compared with more than `longest_log` events.
+    """Compare them with the log. Read models are not compared with more than `longest_log` events.
 
     `without_keys`: compare only what needs no key file.
     """
@@ -77,6 +81,8 @@ def compare_state(
             reasons.append(f"{_NEED_KEYS}: {error}")
         with _snapshot(database_url) as connection:
             found: Iterator[Difference] = state_differences(connection, keys)
+            if keys is not None:
+                found = chain(found, token_differences(connection, authenticate_rows(keys)))
             length = scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log")
             if longest_log is not None and length > longest_log:
                 reasons.append(f"read models, because the log has {length} events; run `regcred log verify`")

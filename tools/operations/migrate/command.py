@@ -13,6 +13,7 @@ from operations.command_errors import refused
 from operations.migrate.logins import prepare_logins
 from operations.migrate.preparation import (
     DamagedToken,
+    accept_former_tokens,
     bind_keys,
     prepare,
     prepare_admin_token,
@@ -32,7 +33,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token: Path | None) -> None:
     """Prepare the database, its roles and the broker.
 
-    It is safe to repeat, and to run twice at the same time.
+    It is safe to repeat, and to run twice at the same time. An upgrade from 0.9.0 needs the key file: without
+    it, `regcred installation accept-tokens` must follow.
     """
     with refused(LowerTransactionIds, DamagedToken):
         disable_core_dumps()
@@ -44,6 +46,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
             prepare_logins(url, logins)
         if admin_token or metrics_token or settings.key_file.exists():
             keys = bind_keys(settings.key_file, url)
+            accept_former_tokens(applied, url, keys)
             if admin_token:
                 prepare_admin_token(admin_token, url, keys)
             if metrics_token:

@@ -4,6 +4,7 @@ A test compares them with the published events.
 """
 
 AUDIT_ACTIONS = (
+    "access.denied",
     "account.erased",
     "audit.read",
     "audit.sealed",
@@ -14,6 +15,8 @@ AUDIT_ACTIONS = (
     "credential.secret_rotated",
     "secret.issued",
     "secret.refused",
+    "service_token.created",
+    "service_token.revoked",
     "verification.expiry_approached",
     "verification.expiry_discovered",
     "verification.expiry_passed",

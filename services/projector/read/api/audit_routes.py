@@ -14,6 +14,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.problems import invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
+from contracts.service_token_events import INSTALLATION
 from eventlog.storage import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
@@ -61,20 +62,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         """List the audit trail of a credential, newest first. Includes removed credentials."""
         return page_response(account_id, AuditFilter(credential_id=credential_id), arguments)
 
-    @routes.route(f"{_ACCOUNT}/audit-events")
-    @routes.arguments(AuditArguments, location="query")
-    @routes.response(200, AuditPage)
-    @requires(TokenScope.AUDIT_READ)
-    def list_audit_events(arguments: Arguments, account_id: str) -> Response:
-        """List the audit trail of an account, newest first.
-
-        As `application/x-ndjson` or `text/csv` the response has every row, without pages. With `follow` it
-        continues as NDJSON with the rows after `after`, or from now on; an empty line means that there was
-        none. Reads are recorded as `audit.read`.
-
-        Archived rows are reported in `sealed` (of a file: in the header `Regcred-Audit-Sealed`). The response
-        is 410 if all requested rows are archived.
-        """
+    def trail_response(account_id: str, arguments: Arguments) -> Response:
         paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
         follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")
         image = arguments["image"]
@@ -101,6 +89,33 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         if archived is not None:
             response.headers[HEADER] = archived.as_header()
         return response
+
+    @routes.route(f"{_ACCOUNT}/audit-events")
+    @routes.arguments(AuditArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_audit_events(arguments: Arguments, account_id: str) -> Response:
+        """List the audit trail of an account, newest first.
+
+        As `application/x-ndjson` or `text/csv` the response has every row, without pages. With `follow` it
+        continues as NDJSON with the rows after `after`, or from now on; an empty line means that there was
+        none. Reads are recorded as `audit.read`.
+
+        Archived rows are reported in `sealed` (of a file: in the header `Regcred-Audit-Sealed`). The response
+        is 410 if all requested rows are archived.
+        """
+        return trail_response(account_id, arguments)
+
+    @routes.route("/v1/audit-events")
+    @routes.arguments(AuditArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_installation_audit_events(arguments: Arguments) -> Response:
+        """List the audit trail of the installation: tokens that are not of exactly one account.
+
+        Otherwise like the audit trail of an account.
+        """
+        return trail_response(INSTALLATION, arguments)
 
     return routes
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from contracts.access_events import AccessDenied
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditRead, AuditSealed
 from contracts.credential_events import (
@@ -27,12 +28,14 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuance_events import SecretIssued, SecretRefused
+from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events import EVENTS, EventRegistry, RecordedEvent, personal_fields
 from projector.write.projections.changes import Insert
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered
+_DENIED_COLUMNS = {"reason", "project_id"}
 _COPIED = {"credential_name": "name", "registry_host": "registry_host"}
 
 
@@ -168,10 +171,10 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         ):
             return _verification(event)
         # The credential of a filter is not set: the read would be listed among the events of that credential.
-        case AuditRead() | AuditSealed():
+        case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
-        case SecretIssued() | SecretRefused():
-            return _issuance(event)
+        case AccessDenied() | SecretIssued() | SecretRefused():
+            return _denied(event) if isinstance(event, AccessDenied) else _issuance(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
 
@@ -179,6 +182,13 @@ def _entry(recorded: RecordedEvent) -> _Entry:
 def _credential_of(recorded: RecordedEvent) -> UUID | None:
     """The credential of an event in a credential's stream. The id of the stream is that of the credential."""
     return recorded.stream.id if recorded.stream.category == "credential" else None
+
+
+def _denied(event: AccessDenied) -> _Entry:
+    after = {name: value for name, value in _json(event).items() if name not in _DENIED_COLUMNS}
+    return _Entry(
+        outcome="denied", reason=event.reason, after=after, columns={"project_id": event.project_id}
+    )
 
 
 def _issuance(event: SecretIssued | SecretRefused) -> _Entry:

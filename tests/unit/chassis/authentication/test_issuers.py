@@ -16,6 +16,7 @@ from chassis.authentication.issuer_keys import MAX_AGE_SECONDS, WAITING_THREADS
 from chassis.authentication.issuers import IssuedTokens, trusted_issuers
 from chassis.authentication.key_sources import FileKeys, UrlKeys
 from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import now
 from chassis.settings.invalid_setting import InvalidSetting
 from tests.support.timing import PATIENCE, waiting
 
@@ -73,7 +74,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def issued(keys: Path, clock: Clock) -> IssuedTokens:
-    return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock)
+    return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock, now=now)
 
 
 def test_a_valid_token_grants_the_scopes_accounts_and_projects_that_it_names(issued: IssuedTokens) -> None:
@@ -203,7 +204,7 @@ class HungKeys:
 
 def test_an_issuer_that_does_not_respond_is_not_asked_by_each_request(clock: Clock) -> None:
     source = HungKeys(clock)
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     for _ in range(9):
         with pytest.raises(IssuerUnavailable):
             issued.authenticate(token())
@@ -228,7 +229,7 @@ class ControlledKeys:
 
 def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> None:
     source = ControlledKeys(None)
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     with ThreadPoolExecutor(3 * WAITING_THREADS) as threads:
         requests = [threads.submit(issued.authenticate, token()) for _ in range(3 * WAITING_THREADS)]
         waiting(lambda: sum(request.done() for request in requests) >= 2 * WAITING_THREADS)
@@ -241,7 +242,7 @@ def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> N
 def test_failed_reads_are_repeated_more_and_more_seldom(clock: Clock) -> None:
     source = ControlledKeys(None)
     source.released.set()
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     for _ in range(300):
         with pytest.raises(IssuerUnavailable):
             issued.authenticate(token())
@@ -255,7 +256,7 @@ def test_failed_reads_are_repeated_more_and_more_seldom(clock: Clock) -> None:
 def test_known_keys_are_used_for_an_hour_while_the_issuer_is_away(clock: Clock) -> None:
     source = ControlledKeys(jwks(one=RSA))
     source.released.set()
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     assert issued.authenticate(token())
     source.keys = None
     for _ in range(5):
@@ -271,7 +272,7 @@ def test_known_keys_are_used_for_an_hour_while_the_issuer_is_away(clock: Clock) 
 def test_unknown_key_ids_cause_one_read_in_an_interval(clock: Clock) -> None:
     source = ControlledKeys(jwks(one=RSA))
     source.released.set()
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     for number in range(100):
         assert issued.authenticate(token(OTHER, key_id=str(number))) is None
     assert source.reads == 1
@@ -284,7 +285,7 @@ def test_unknown_key_ids_cause_one_read_in_an_interval(clock: Clock) -> None:
 def test_tokens_that_cannot_be_valid_cause_no_read(clock: Clock) -> None:
     source = ControlledKeys(jwks(one=RSA))
     source.released.set()
-    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock, now=now)
     signed = token()
     for text in (
         jwt.encode(claims(), "", algorithm="none", headers={"kid": "one"}),
@@ -297,3 +298,40 @@ def test_tokens_that_cannot_be_valid_cause_no_read(clock: Clock) -> None:
     ):
         assert issued.authenticate(text) is None
     assert source.reads == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"regcred_accounts": ["*", "acme"]},
+        {"regcred_accounts": ["../x"]},
+        {"regcred_accounts": ["acme", ""]},
+        {"regcred_accounts": ["acme\n"]},
+        {"regcred_accounts": [["acme"]]},
+        {"regcred_projects": ["*"]},
+        {"regcred_projects": ["a/b"]},
+        {"exp": 10**18},
+        {"exp": 1e300},
+    ],
+    ids=repr,
+)
+def test_a_token_with_ids_or_times_that_cannot_exist_is_not_authenticated(
+    issued: IssuedTokens, changes: dict[str, Any]
+) -> None:
+    assert issued.authenticate(token()) is not None
+    assert issued.authenticate(token(**changes)) is None
+
+
+def test_a_principal_expires_with_its_token(issued: IssuedTokens) -> None:
+    expires_at = now().replace(microsecond=0) + timedelta(minutes=7)
+    found = issued.authenticate(token(exp=expires_at))
+    assert found is not None
+    assert found.expires_at == expires_at
+
+
+def test_a_token_that_lives_longer_than_the_setting_allows_is_not_authenticated(keys: Path) -> None:
+    issued = IssuedTokens(
+        {ISSUER: FileKeys(keys)}, monotonic=Clock(), now=now, longest_life=timedelta(days=1)
+    )
+    assert issued.authenticate(token(exp=now() + timedelta(hours=23))) is not None
+    assert issued.authenticate(token(exp=now() + timedelta(hours=25))) is None

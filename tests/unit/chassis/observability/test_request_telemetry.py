@@ -36,6 +36,13 @@ ADA = Principal(
     accounts=frozenset({"acme"}),
     projects=None,
 )
+PROMETHEUS = Principal(
+    id="token-2",
+    name="prometheus",
+    scopes=frozenset({TokenScope.METRICS_READ}),
+    accounts=None,
+    projects=None,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +85,7 @@ def client() -> FlaskClient:
     problems.install(app)
     metrics_route.install(app, lambda accepted: (b"metrics for " + accepted.encode(), "text/plain"))
     request_telemetry.install(app)
-    door.install(app, lambda text: ADA if text == "good" else None)
+    door.install(app, {"good": ADA, "metrics": PROMETHEUS}.get)
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = "Bearer good"
     return client
@@ -149,8 +156,10 @@ def test_health_checks_are_written_at_level_debug(client: FlaskClient) -> None:
     assert request_line(client, "/healthz")["log_level"] == "debug"
 
 
-def test_metrics_need_a_token(client: FlaskClient) -> None:
-    assert client.get("/metrics", headers={"Accept": "x/y"}).data == b"metrics for x/y"
+def test_metrics_need_a_token_for_them(client: FlaskClient) -> None:
+    headers = {"Accept": "x/y", "Authorization": "Bearer metrics"}
+    assert client.get("/metrics", headers=headers).data == b"metrics for x/y"
+    assert client.get("/metrics").status_code == 403
     assert client.get("/metrics", headers={"Authorization": ""}).status_code == 401
 
 

@@ -16,7 +16,9 @@ from regcred.cli.presentation import moment
 from regcred.cli.session import CliSession, of_no_account
 
 _PATH = "/v1/service-tokens"
-_SCOPES = click.Choice(["credentials:read", "credentials:write", "secrets:issue", "audit:read", "admin"])
+_SCOPES = click.Choice(
+    ["credentials:read", "credentials:write", "secrets:issue", "audit:read", "metrics:read", "admin"]
+)
 _HEADERS = ("ID", "NAME", "SCOPES", "ACCOUNTS", "PROJECTS", "CREATED", "EXPIRES", "REVOKED")
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
