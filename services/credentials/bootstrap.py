@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.factory import open_authentication, open_limits, open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
 from chassis.ids import new_id
@@ -53,13 +53,17 @@ def command_part(settings: Settings) -> ApiPart:
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
-    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
+    limits = open_limits(settings, pool)
+    store = PostgresCredentialStore(
+        pool, open_personal_keys(keys), authenticate_rows(keys), limits.charge_events
+    )
     credentials = Credentials(
         store,
         secret_store,
         secret_fingerprint=keys.secret_fingerprint,
         new_id=new_id,
         use_window=settings.use_window,
+        most=settings.limits.credentials,
     )
 
     def request_fingerprint(request: bytes) -> bytes:
@@ -103,5 +107,6 @@ def command_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )

@@ -4,7 +4,7 @@ from functools import partial
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.factory import open_authentication, open_limits, open_tokens
 from chassis.database import open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
@@ -104,6 +104,7 @@ def registry_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
+        limits=open_limits(settings, pool),
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from chassis.authentication.tokens import Principal, StoredToken, TokenScope, parse, recognise
-from chassis.database import Pool, database_errors, server_time
+from chassis.database import Pool, database_errors, scalar, server_time
 from chassis.secret import Secret
 
 CACHE_SECONDS = 2.0
@@ -19,6 +19,11 @@ WHERE %(after)s::text IS NULL
 ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 """  # noqa: S608 constants
 _ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+
+_NUMBER = (
+    "SELECT count(*) FROM auth.tokens WHERE created_by = %s AND revoked_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > clock_timestamp())"
+)
 
 
 class UnknownToken(LookupError):
@@ -84,6 +89,11 @@ class PostgresTokens:
                 return token
             row = connection.execute(_ONE, (token.token_id,)).fetchone()
         return token if row is None else _token(row)
+
+    def number_created_by(self, creator: str) -> int:
+        """How many valid tokens a principal has created."""
+        with database_errors(), self._pool.connection() as connection:
+            return int(scalar(connection, _NUMBER, (creator,)))
 
     def page(self, *, limit: int, after: str | None) -> list[StoredToken]:
         """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first.

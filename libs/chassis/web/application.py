@@ -9,7 +9,7 @@ from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
 from chassis.runtime.readiness import Check, readiness
-from chassis.web import authentication, docs, interface, metrics_route, problems, request_telemetry
+from chassis.web import authentication, docs, interface, limits, metrics_route, problems, request_telemetry
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
@@ -24,10 +24,12 @@ def create_app(
     authenticate: authentication.Authenticate,
     checks: Mapping[str, Check],
     expose: Exposition | None = None,
+    limited: limits.Limits | None = None,
 ) -> Flask:
     """An application with these blueprints, health, readiness and documentation.
 
-    `checks` are the readiness checks, by the names in the response. `expose` renders the metrics.
+    `checks` are the readiness checks, by the names in the response. `expose` renders the metrics. `limited`
+    limits accounts and tokens.
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(
@@ -44,6 +46,7 @@ def create_app(
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     problems.install(app)
+    limits.install(app, limited)
     _operations(app, checks)
     docs.install(app, interface.document)
     app.extensions[_DESCRIPTION] = api.spec

@@ -16,6 +16,7 @@ from flask import Flask, Response, g, request
 
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.ids import is_platform_id, new_id
+from chassis.web.limits import current_limits
 from chassis.web.problems import Problem
 
 log = structlog.get_logger()
@@ -87,6 +88,7 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         if requirements is not None:
             g.principal = _authenticated(authenticate)
             _authorise(g.principal, requirements, request.view_args or {})
+            _limit(g.principal, (request.view_args or {}).get("account_id"))
 
     @app.after_request
     def _leave(response: Response) -> Response:
@@ -109,6 +111,12 @@ def _authenticated(authenticate: Authenticate) -> Principal:
             headers={"WWW-Authenticate": 'Bearer realm="regcred"'},
         )
     return found
+
+
+def _limit(caller: Principal, account_id: str | None) -> None:
+    limits = current_limits()
+    if limits is not None:
+        limits.admit_request(caller.id, account_id, of_accounts=caller.accounts is not None)
 
 
 def authorise_project(project_id: str) -> None:

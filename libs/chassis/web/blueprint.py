@@ -9,8 +9,11 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, field_errors, invalid
 
+MAX_DEPTH = 32
+MAX_VALUES = 20_000  # more than the largest document that a route accepts
 _LOCATIONS = ("json", "query")
 
 _decode = msgspec.json.Decoder().decode
@@ -32,13 +35,34 @@ class _Parser(FlaskParser):
         if not req.is_json:
             raise Problem(415, "unsupported_media_type", "the body must be application/json")
         try:
-            return _decode(body)
+            document = _decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Problem(400, "invalid_json", "the body is not JSON") from None
+        _check_size(document)
+        return document
 
     def handle_error(self, error: marshmallow.ValidationError, *_arguments: Any, **_named: Any) -> NoReturn:
         by_location: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
         raise invalid([found for messages in by_location.values() for found in field_errors(messages)])
+
+
+def _check_size(document: Any) -> None:
+    """Check depth and number of values, before a schema checks each of them. Raises `Problem` 422."""
+    level: list[Any] = [document]
+    values = 0
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, (dict, list)):
+                values += len(value)
+                if values > MAX_VALUES:
+                    detail = f"the body may have at most {MAX_VALUES} values"
+                    raise invalid([FieldProblem("", "too_many", detail)])
+                below.extend(value.values() if isinstance(value, dict) else value)
+        if not below:
+            return
+        level = below
+    raise invalid([FieldProblem("", "too_deep", f"the body may have at most {MAX_DEPTH} levels")])
 
 
 class Blueprint(SmorestBlueprint):

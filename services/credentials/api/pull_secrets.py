@@ -11,6 +11,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.bounded_list import BoundedList
 from chassis.web.responses import json_response
 from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema
@@ -33,7 +34,13 @@ _MAX_NAME = 253
 class PullSecretInput(Schema):
     """Images that a workload of a project is about to pull, or the registry that it pulls from."""
 
-    images = fields.List(fields.String(), load_default=list, metadata={"example": ["ghcr.io/acme/shop:1.4"]})
+    images = BoundedList(
+        fields.String(),
+        most=MAX_IMAGES,
+        code="invalid_length",
+        load_default=list,
+        metadata={"example": ["ghcr.io/acme/shop:1.4"]},
+    )
     registry_host = fields.String(
         load_default=None,
         allow_none=True,

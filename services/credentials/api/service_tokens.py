@@ -21,6 +21,8 @@ from chassis.runtime.clock import now
 from chassis.secret import Secret
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.bounded_list import BoundedList
+from chassis.web.limits import current_limits
 from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
@@ -30,6 +32,7 @@ from eventlog.storage import IdempotencyKeyReused
 Body = dict[str, Any]
 _RANDOM_BYTES = 38
 _MAX_LIMIT = 200
+_MOST_IDS = 1000  # accounts or projects of a token
 _KEY_AGE = timedelta(hours=24)  # then the key is free, as for every other request
 
 Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
@@ -45,13 +48,14 @@ class TokenInput(Schema):
             validate.ContainsNoneOf("\0", error="Must not contain a NUL character."),
         ],
     )
-    scopes = fields.List(
+    scopes = BoundedList(
         fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
+        least=1,
+        most=2 * len(TokenScope),
         required=True,
-        validate=validate.Length(min=1),
     )
-    accounts = fields.List(fields.String(), load_default=None, allow_none=True)
-    projects = fields.List(fields.String(), load_default=None, allow_none=True)
+    accounts = BoundedList(fields.String(), most=_MOST_IDS, load_default=None, allow_none=True)
+    projects = BoundedList(fields.String(), most=_MOST_IDS, load_default=None, allow_none=True)
     expires_at = Moment(load_default=None, allow_none=True)
 
 
@@ -109,6 +113,9 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
             raise invalid(
                 [FieldProblem("/expires_at", "in_the_past", "the token would have expired already")]
             )
+        limits = current_limits()
+        if limits is not None and (key is None or tokens.find(token_id) is None):
+            limits.admit_token(tokens.number_created_by(principal().id))
         token = StoredToken(
             token_id=token_id,
             name=body["name"],

@@ -41,7 +41,7 @@ from credentials.domain.commands import (
     WorkloadUsage,
 )
 from credentials.domain.credential import decide
-from credentials.domain.errors import NameTaken
+from credentials.domain.errors import NameTaken, TooManyCredentials
 from credentials.domain.impact import losing, served_by
 from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
@@ -70,7 +70,10 @@ class Impact:
 
 
 class Credentials:
-    """Every command of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`."""
+    """Every command of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`.
+
+    An account may have `most` credentials (0: any number). Concurrent additions may exceed that.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,9 @@ class Credentials:
         secret_fingerprint: Callable[[Secret], str],
         new_id: Callable[[], UUID],
         use_window: timedelta = DEFAULT_USE_WINDOW,
+        most: int = 0,
     ) -> None:
+        self._most = most
         self._store = store
         self._handler = CommandHandler(store, new_id=new_id)
         self._secrets = secrets
@@ -108,6 +113,8 @@ class Credentials:
         decide(command, Absent())  # raises if the command is refused, before a secret is stored
         if name_taken:
             raise NameTaken(details.name)
+        if self._most and self._store.number_of_credentials(request.account_id) >= self._most:
+            raise TooManyCredentials(self._most)
 
         path = SecretPath(request.account_id, credential_id)
         version = self._put_first(path, secret, write_id=str(credential_id))
@@ -177,12 +184,23 @@ class Credentials:
         return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
 
     def request_verification(
-        self, request: CommandRequest, credential_id: UUID, image: ImageReference | None = None
+        self,
+        request: CommandRequest,
+        credential_id: UUID,
+        image: ImageReference | None = None,
+        *,
+        admit: Callable[[UUID], None] | None = None,
     ) -> CommandResult:
-        """Request a new login, and a probe of an image. The result has the pending verification."""
+        """Request a new login, and a probe of an image. The result has the pending verification.
+
+        `admit` is called with the id of a credential that exists. It raises if this is one login too many.
+        """
         if replayed := self._handler.replay(request):
             return replayed
         command = RequestVerification(trigger="requested", image=image)
+        if admit is not None:
+            self._handler.load(request, credential_id, None)
+            admit(credential_id)
         return self._handler.handle(request, credential_id, None, lambda _: command)
 
     def remove(

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.factory import open_authentication, open_limits, open_tokens
 from chassis.database import open_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
@@ -58,5 +58,6 @@ def query_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=pool.close,
+        limits=open_limits(settings, pool),
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
     )
