@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from chassis.web.bounded_list import BoundedList
+from chassis.bounded_list import BoundedList
 from contracts.credential_events import MAX_PROJECTS
 from contracts.verdicts import VerificationCode, VerificationStatus
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from chassis.authentication.factory import open_authentication, open_limits, open_tokens
+from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
 from chassis.ids import new_id
@@ -10,6 +10,7 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, pool_check, started
+from chassis.web.limits import open_limits
 from credentials.api import (
     access,
     imports,
@@ -53,7 +54,7 @@ def command_part(settings: Settings) -> ApiPart:
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
-    limits = open_limits(settings, pool)
+    limits = open_limits(settings.limits, pool)
     store = PostgresCredentialStore(
         pool, open_personal_keys(keys), authenticate_rows(keys), limits.charge_events
     )

@@ -4,7 +4,7 @@ from functools import partial
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from chassis.authentication.factory import open_authentication, open_limits, open_tokens
+from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
@@ -17,6 +17,7 @@ from chassis.runtime.readiness import starting
 from chassis.runtime.slots import Slots
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
+from chassis.web.limits import open_limits
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
@@ -104,7 +105,7 @@ def registry_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
-        limits=open_limits(settings, pool),
+        limits=open_limits(settings.limits, pool),
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )
 

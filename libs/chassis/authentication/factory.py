@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from chassis.authentication.token_table import KeyedHashes, PostgresTokens, token_hash
 from chassis.authentication.tokens import Principal, parse
 from chassis.database import Pool
-from chassis.runtime.limiter import DatabaseBuckets, Limiter
 from chassis.settings.environment import Settings
-from chassis.web.limits import Limits
 
 if TYPE_CHECKING:
     from chassis.authentication.issuers import IssuedTokens
@@ -20,11 +18,6 @@ Authenticate = Callable[[str], Principal | None]
 def open_tokens(pool: Pool, keys: KeyedHashes) -> PostgresTokens:
     """The service tokens in the database of this pool."""
     return PostgresTokens(pool, keyed_hash=token_hash(keys), monotonic=monotonic)
-
-
-def open_limits(settings: Settings, pool: Pool) -> Limits:
-    """The limits of accounts and tokens, whose state is in the database of this pool."""
-    return Limits(Limiter(DatabaseBuckets(pool)), settings.limits)
 
 
 def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:

@@ -5,20 +5,14 @@ If the database cannot be reached, nothing is limited.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic as monotonic_clock
 from typing import Protocol
 
-import psycopg
-
-from chassis.database import Pool
-
 BATCHES = 50  # of a quota; a process takes one of them at a time
 BATCH_SECONDS = 10.0  # after this time, a process returns what it did not spend
 UNAVAILABLE_SECONDS = 2.0  # without a limit after the database failed
-_WAIT_SECONDS = 0.5  # for a connection
 _REMEMBERED = 10_000  # batches
 
 
@@ -71,23 +65,6 @@ class Buckets(Protocol):
 
     def take(self, name: str, limit: Limit, *, spent: float, wanted: int) -> Taken | None:
         """Record what was spent, and take up to `wanted` more. `None` if the buckets cannot be reached."""
-
-
-class DatabaseBuckets:
-    """The buckets in `auth.limit_buckets`."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def take(self, name: str, limit: Limit, *, spent: float, wanted: int) -> Taken | None:
-        with suppress(psycopg.Error), self._pool.connection(timeout=_WAIT_SECONDS) as connection:
-            row = connection.execute(
-                "SELECT granted, available, retry_after FROM auth.take(%s, %s, %s, %s, %s)",
-                (name, limit.quota, limit.seconds, spent, wanted),
-            ).fetchone()
-            if row is not None:
-                return Taken(granted=row[0], available=row[1], retry_after=row[2])
-        return None
 
 
 @dataclass(slots=True)

@@ -8,12 +8,19 @@ from uuid import UUID
 
 from flask import Flask, Response, current_app, g
 
+from chassis.authentication.limit_buckets import DatabaseBuckets
+from chassis.database import Pool
 from chassis.runtime.limiter import Allowance, Limit, Limiter, LimitReached
 from chassis.settings.limits import LimitSettings
 from chassis.web.problems import Problem, respond
 
 REVOCATION_RETRY_SECONDS = 60
 _EXTENSION = "regcred-limits"
+
+
+def open_limits(settings: LimitSettings, pool: Pool) -> "Limits":
+    """The limits of accounts and tokens, whose state is in the database of this pool."""
+    return Limits(Limiter(DatabaseBuckets(pool)), settings)
 
 
 class Limits:

@@ -9,9 +9,9 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.bounded_list import BoundedList
 from chassis.web.moment import Moment
 from contracts.credential import Active
 from contracts.credential_events import MAX_PREFIXES, Details, Restrictions

@@ -8,10 +8,10 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.bounded_list import BoundedList
 from chassis.web.responses import json_response
 from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema

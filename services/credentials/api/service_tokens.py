@@ -16,12 +16,12 @@ from marshmallow import Schema, fields, validate
 
 from chassis.authentication.token_table import PostgresTokens, UnknownToken
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import now
 from chassis.secret import Secret
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.bounded_list import BoundedList
 from chassis.web.limits import current_limits
 from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid

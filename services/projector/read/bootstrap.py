@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from chassis.authentication.factory import open_authentication, open_limits, open_tokens
+from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
+from chassis.web.limits import open_limits
 from eventlog.storage import DatabaseMetrics, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
 from secretstore.installation import compare_keys, refuse_wrong_keys
@@ -58,6 +59,6 @@ def query_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=pool.close,
-        limits=open_limits(settings, pool),
+        limits=open_limits(settings.limits, pool),
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
     )

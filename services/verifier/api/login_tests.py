@@ -9,11 +9,11 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.slots import Slots
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.bounded_list import BoundedList
 from chassis.web.moment import Moment
 from chassis.web.responses import json_response
 from contracts.credential_events import MAX_PREFIXES

@@ -29,5 +29,5 @@ class BoundedList(fields.List[Any]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
         if isinstance(value, list) and len(value) > self.most:
             problem = FieldProblem("", self._code, f"at most {self.most} items")
-            raise ValidationError([problem])  # type: ignore[list-item]  # `chassis.web.problems` reads it
+            raise ValidationError([problem])  # `chassis.web.problems` reads it
         return super()._deserialize(value, attr, data, **options)

@@ -1,0 +1,27 @@
+"""The token buckets of limits in PostgreSQL, which all processes share."""
+
+from contextlib import suppress
+
+import psycopg
+
+from chassis.database import Pool
+from chassis.runtime.limiter import Limit, Taken
+
+_WAIT_SECONDS = 0.5  # for a connection
+
+
+class DatabaseBuckets:
+    """The buckets in `auth.limit_buckets`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def take(self, name: str, limit: Limit, *, spent: float, wanted: int) -> Taken | None:
+        with suppress(psycopg.Error), self._pool.connection(timeout=_WAIT_SECONDS) as connection:
+            row = connection.execute(
+                "SELECT granted, available, retry_after FROM auth.take(%s, %s, %s, %s, %s)",
+                (name, limit.quota, limit.seconds, spent, wanted),
+            ).fetchone()
+            if row is not None:
+                return Taken(granted=row[0], available=row[1], retry_after=row[2])
+        return None
