@@ -103,7 +103,7 @@ def install(app: Flask, limits: Limits | None) -> None:
 
 def current_limits() -> Limits | None:
     """The limits of the application of this request; `None` if nothing is limited."""
-    return cast("Limits | None", current_app.extensions[_EXTENSION])
+    return cast("Limits | None", current_app.extensions.get(_EXTENSION))
 
 
 def _reported() -> list[Allowance]:

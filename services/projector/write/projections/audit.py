@@ -26,7 +26,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuance_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefusedV2
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events import EVENTS, EventRegistry, RecordedEvent, personal_fields
@@ -170,7 +170,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         # The credential of a filter is not set: the read would be listed among the events of that credential.
         case AuditRead() | AuditSealed():
             return _Entry(after=_json(event))
-        case SecretIssued() | SecretRefused():
+        case SecretIssued() | SecretRefusedV2():
             return _issuance(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
@@ -181,7 +181,7 @@ def _credential_of(recorded: RecordedEvent) -> UUID | None:
     return recorded.stream.id if recorded.stream.category == "credential" else None
 
 
-def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
+def _issuance(event: SecretIssued | SecretRefusedV2) -> _Entry:
     if isinstance(event, SecretIssued):
         return _Entry(
             credential_id=event.credential_id,
@@ -207,11 +207,12 @@ def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
             "workload": _json(event.workload),
             "anonymous": event.anonymous,
             "candidates": _json(event.candidates),
+            **({"images": _json(event.images)} if len(event.images) > 1 else {}),
         },
         columns={
             "project_id": event.project_id,
             "registry_host": event.registry_host,
-            "image": event.image,
+            "image": ", ".join(event.images),
         },
     )
 
