@@ -1,5 +1,6 @@
 """Blueprints that refuse invalid and unknown arguments with problem documents."""
 
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import marshmallow
@@ -9,6 +10,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, field_errors, invalid
 
@@ -69,3 +71,27 @@ class Blueprint(SmorestBlueprint):
     """Adds its routes to the OpenAPI document and parses their arguments."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def arguments(self, schema: Any, **options: Any) -> Any:
+        """Parse the arguments of a route with a schema.
+
+        Raises:
+            ValueError: the schema has a list without a limit.
+        """
+        made = schema() if isinstance(schema, type) else schema
+        unbounded = list(_lists(made))
+        if unbounded:
+            raise ValueError(f"{type(made).__name__} has lists without a limit: {', '.join(unbounded)}")
+        return super().arguments(schema, **options)
+
+
+def _lists(schema: marshmallow.Schema) -> Iterator[str]:
+    """The names of the lists without a limit, also in nested schemas."""
+    for name, field in schema.fields.items():
+        inner = field.inner if isinstance(field, BoundedList) else field
+        if isinstance(inner, (marshmallow.fields.List, marshmallow.fields.Tuple, marshmallow.fields.Dict)):
+            yield name
+        if isinstance(inner, marshmallow.fields.Nested):
+            if inner.many:
+                yield name
+            yield from _lists(inner.schema)

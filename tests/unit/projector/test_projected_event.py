@@ -16,15 +16,15 @@ METADATA = encode_metadata(metadata()).decode()
 
 
 def stored(
-    payload: object, *, data: str | None = None, version: int = 1, metadata: str = METADATA
+    payload: object, *, data: str | None = None, version: int | None = None, metadata: str = METADATA
 ) -> StoredEvent:
-    name, _, encoded = encode(payload)
+    name, newest, encoded = encode(payload)
     return StoredEvent(
         event_id=UUID(int=7),
         stream=credential_stream(ID),
         version=3,
         type=name,
-        schema_version=version,
+        schema_version=version or newest,
         payload=data or encoded.decode(),
         metadata=metadata,
         recorded_at=MOMENT,
