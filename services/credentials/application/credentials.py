@@ -193,15 +193,20 @@ class Credentials:
     ) -> CommandResult:
         """Request a new login, and a probe of an image. The result has the pending verification.
 
-        `admit` is called with the id of a credential that exists. It raises if this is one login too many.
+        `admit` is called once, with the id of a credential that exists. It raises if that is too many logins.
         """
         if replayed := self._handler.replay(request):
             return replayed
-        command = RequestVerification(trigger="requested", image=image)
-        if admit is not None:
-            self._handler.load(request, credential_id, None)
-            admit(credential_id)
-        return self._handler.handle(request, credential_id, None, lambda _: command)
+        admitted = admit is None
+
+        def command(_credential: Active) -> RequestVerification:
+            nonlocal admitted
+            if admit is not None and not admitted:  # a repetition after a conflict is not another login
+                admit(credential_id)
+                admitted = True
+            return RequestVerification(trigger="requested", image=image)
+
+        return self._handler.handle(request, credential_id, None, command)
 
     def remove(
         self,
