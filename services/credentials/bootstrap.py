@@ -10,7 +10,7 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, pool_check, started
-from chassis.web.limits import open_limits
+from chassis.web.limits import charge_events, open_limits
 from credentials.api import (
     access,
     imports,
@@ -54,10 +54,8 @@ def command_part(settings: Settings) -> ApiPart:
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
-    limits = open_limits(settings.limits, pool)
-    store = PostgresCredentialStore(
-        pool, open_personal_keys(keys), authenticate_rows(keys), limits.charge_events
-    )
+    limits = open_limits(settings.limits, url, role=ROLE)
+    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys), charge_events)
     credentials = Credentials(
         store,
         secret_store,
@@ -80,6 +78,7 @@ def command_part(settings: Settings) -> ApiPart:
 
     def close() -> None:
         secret_store.close()
+        limits.close()
         pool.close()
 
     return ApiPart(

@@ -65,6 +65,7 @@ def registry_part(settings: Settings) -> ApiPart:
     )
     secrets = new_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
+    limits = open_limits(settings.limits, url, role=ROLE)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
     admission = Admission(
@@ -91,6 +92,7 @@ def registry_part(settings: Settings) -> ApiPart:
 
     def close() -> None:
         secrets.close()
+        limits.close()
         pool.close()
 
     return ApiPart(
@@ -105,7 +107,7 @@ def registry_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
-        limits=open_limits(settings.limits, pool),
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )
 

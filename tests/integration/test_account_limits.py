@@ -104,12 +104,12 @@ def test_without_the_database_of_the_limits_nothing_is_refused(
     with process(home, database_url, account_requests_per_10_seconds=3) as caller:
         assert lookup(caller, account).status_code == 200
         with psycopg.connect(database_url, autocommit=True) as superuser:
-            superuser.execute("ALTER FUNCTION auth.take RENAME TO away")
+            superuser.execute("ALTER FUNCTION credentials.take RENAME TO away")
             try:
                 other = f"{account}-other"
                 assert [lookup(caller, other).status_code for _ in range(10)] == [200] * 10
             finally:
-                superuser.execute("ALTER FUNCTION auth.away RENAME TO take")
+                superuser.execute("ALTER FUNCTION credentials.away RENAME TO take")
 
 
 def test_events_of_a_day_are_limited_for_commands_and_for_recorded_reads(
@@ -139,7 +139,7 @@ def test_verifications_of_one_credential_are_limited_and_those_of_another_are_no
         absent = f"{account}/credentials/{new_id()}"
         assert [caller.verify(absent).status_code for _ in range(3)] == [404] * 3
         assert caller.rows(
-            "SELECT count(*) FROM auth.limit_buckets WHERE name LIKE %s", f"%{absent[-36:]}"
+            "SELECT count(*) FROM credentials.limit_buckets WHERE name LIKE %s", f"%{absent[-36:]}"
         ) == [(0,)]
 
 
@@ -191,12 +191,12 @@ def test_only_services_with_an_api_take_from_a_bucket_and_none_reads_the_table(
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         [(able,)] = connection.execute(
-            "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE oid = 'auth.take'::regproc",
+            "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE oid = 'credentials.take'::regproc",
             (role,),
         ).fetchall()
         assert able is may
         [(reads,)] = connection.execute(
-            "SELECT has_table_privilege(%s, 'auth.limit_buckets', 'SELECT, INSERT, UPDATE, DELETE')", (role,)
+            "SELECT has_table_privilege(%s, 'credentials.limit_buckets', 'SELECT, INSERT, UPDATE, DELETE')", (role,)
         ).fetchall()
         assert not reads
 

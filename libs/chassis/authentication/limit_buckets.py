@@ -11,15 +11,21 @@ _WAIT_SECONDS = 0.5  # for a connection
 
 
 class DatabaseBuckets:
-    """The buckets in `auth.limit_buckets`."""
+    """The buckets in `credentials.limit_buckets`, with connections of their own.
+
+    A process that is busy, or a database that hangs, therefore occupies few threads here, and waits here do
+    not count as failures of the pool that requests use. `pool` is opened by the first use.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.close = pool.close
 
     def take(self, name: str, limit: Limit, *, spent: float, wanted: int) -> Taken | None:
+        self._pool.open()
         with suppress(psycopg.Error), self._pool.connection(timeout=_WAIT_SECONDS) as connection:
             row = connection.execute(
-                "SELECT granted, available, retry_after FROM auth.take(%s, %s, %s, %s, %s)",
+                "SELECT granted, available, retry_after FROM credentials.take(%s, %s, %s, %s, %s)",
                 (name, limit.quota, limit.seconds, spent, wanted),
             ).fetchone()
             if row is not None:

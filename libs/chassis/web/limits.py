@@ -3,30 +3,35 @@
 The fields have the form of draft-ietf-httpapi-ratelimit-headers-10.
 """
 
+from collections.abc import Callable
 from typing import cast
 from uuid import UUID
 
 from flask import Flask, Response, current_app, g
 
 from chassis.authentication.limit_buckets import DatabaseBuckets
-from chassis.database import Pool
+from chassis.database import open_pool
 from chassis.runtime.limiter import Allowance, Limit, Limiter, LimitReached
 from chassis.settings.limits import LimitSettings
 from chassis.web.problems import Problem, respond
 
+CONNECTIONS = 2
 REVOCATION_RETRY_SECONDS = 60
 _EXTENSION = "regcred-limits"
 
 
-def open_limits(settings: LimitSettings, pool: Pool) -> "Limits":
-    """The limits of accounts and tokens, whose state is in the database of this pool."""
-    return Limits(Limiter(DatabaseBuckets(pool)), settings)
+def open_limits(settings: LimitSettings, database_url: str, *, role: str) -> "Limits":
+    """The limits of accounts and tokens, whose state is in this database. It connects with its first use."""
+    pool = open_pool(database_url, role=role, size=CONNECTIONS, writes=False, connects=False)
+    buckets = DatabaseBuckets(pool)
+    return Limits(Limiter(buckets), settings, close=buckets.close)
 
 
 class Limits:
-    """The limits of an application."""
+    """The limits of an application. `close` ends their connections."""
 
-    def __init__(self, limiter: Limiter, settings: LimitSettings) -> None:
+    def __init__(self, limiter: Limiter, settings: LimitSettings, *, close: Callable[[], None]) -> None:
+        self.close = close
         self._limiter = limiter
         self._settings = settings
 
@@ -104,6 +109,13 @@ def install(app: Flask, limits: Limits | None) -> None:
 def current_limits() -> Limits | None:
     """The limits of the application of this request; `None` if nothing is limited."""
     return cast("Limits | None", current_app.extensions.get(_EXTENSION))
+
+
+def charge_events(account_id: str, number: int) -> None:
+    """Record events that the account of this request has caused, which is executed in any case."""
+    limits = current_limits()
+    if limits is not None:
+        limits.charge_events(account_id, number)
 
 
 def _reported() -> list[Allowance]:

@@ -42,11 +42,16 @@ def query_part(settings: Settings) -> ApiPart:
         connects=False,
     )
     tokens = open_tokens(pool, keys)
+    limits = open_limits(settings.limits, url, role=QUERY_ROLE)
     key_of = keys_of(pool, open_personal_keys(keys))
 
     def start() -> None:
         refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
         pool.open()
+
+    def close() -> None:
+        limits.close()
+        pool.close()
 
     return ApiPart(
         blueprints=(
@@ -58,7 +63,7 @@ def query_part(settings: Settings) -> ApiPart:
         checks={"read_models": database_check(pool, SCHEMA)},
         install=refusals.install,
         start=start,
-        close=pool.close,
-        limits=open_limits(settings.limits, pool),
+        close=close,
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
     )
