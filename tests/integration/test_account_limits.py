@@ -196,7 +196,8 @@ def test_only_services_with_an_api_take_from_a_bucket_and_none_reads_the_table(
         ).fetchall()
         assert able is may
         [(reads,)] = connection.execute(
-            "SELECT has_table_privilege(%s, 'credentials.limit_buckets', 'SELECT, INSERT, UPDATE, DELETE')", (role,)
+            "SELECT has_table_privilege(%s, 'credentials.limit_buckets', 'SELECT, INSERT, UPDATE, DELETE')",
+            (role,),
         ).fetchall()
         assert not reads
 
