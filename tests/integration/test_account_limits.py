@@ -9,7 +9,10 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
+from chassis.authentication.limit_buckets import DatabaseBuckets
+from chassis.database import open_pool
 from chassis.ids import new_id
+from chassis.runtime.limiter import Limit, Limiter, LimitReached
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from credentials.bootstrap import command_api
@@ -174,6 +177,22 @@ def test_tokens_of_a_creator_are_limited(home: Path, database_url: str) -> None:
         assert repeated.status_code == 201
         assert client.delete(f"/v1/service-tokens/{made.get_json()['id']}").status_code == 204
         assert client.post("/v1/service-tokens", json=body).status_code == 201
+
+
+@pytest.mark.parametrize("subject", ["x" * 100_000, "nul \0", "half \ud800"])
+def test_a_token_with_a_name_that_cannot_be_stored_is_limited(database_url: str, subject: str) -> None:
+    buckets = DatabaseBuckets(
+        open_pool(database_url, role="regcred_query", size=1, writes=False, connects=False)
+    )
+    limit = Limit(name="token", quota=2, seconds=1000)
+    try:
+        limiter = Limiter(buckets)
+        assert [limiter.spend(limit, subject) is not None for _ in range(2)] == [True, True]
+        with pytest.raises(LimitReached):
+            limiter.spend(limit, subject)
+        assert limiter.spend(limit, f"{subject} of another") is not None
+    finally:
+        buckets.close()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The token buckets of limits in PostgreSQL, which all processes share."""
 
 from contextlib import suppress
+from hashlib import sha256
 
 import psycopg
 
@@ -8,6 +9,7 @@ from chassis.database import Pool
 from chassis.runtime.limiter import Limit, Taken
 
 _WAIT_SECONDS = 0.5  # for a connection
+_LONGEST_NAME = 200
 
 
 class DatabaseBuckets:
@@ -26,8 +28,15 @@ class DatabaseBuckets:
         with suppress(psycopg.Error), self._pool.connection(timeout=_WAIT_SECONDS) as connection:
             row = connection.execute(
                 "SELECT granted, available, retry_after FROM credentials.take(%s, %s, %s, %s, %s)",
-                (name, limit.quota, limit.seconds, spent, wanted),
+                (_stored(name), limit.quota, limit.seconds, spent, wanted),
             ).fetchone()
             if row is not None:
                 return Taken(granted=row[0], available=row[1], retry_after=row[2])
         return None
+
+
+def _stored(name: str) -> str:
+    """The name in the table. The subject of a JWT can have any length and characters."""
+    if len(name) <= _LONGEST_NAME and name.isprintable():
+        return name
+    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
