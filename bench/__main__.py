@@ -15,6 +15,7 @@ import structlog
 from bench.append import open_append
 from bench.benchmark import BenchmarkFactory, Options, Result, measure
 from bench.console import open_console
+from bench.isolation import open_isolation
 from bench.latency import open_latency
 from bench.logins import open_logins
 from bench.machine import machine_details
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, BenchmarkFactory] = {
     "platform": open_platform,
     "logins": open_logins,
     "console": open_console,
+    "isolation": open_isolation,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -21,6 +21,7 @@ import psycopg
 
 from bench.appenders import credential_changes
 from bench.benchmark import Benchmark, Options, Row, Target
+from bench.servers import UNLIMITED
 from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -47,7 +48,7 @@ def open_latency(options: Options) -> Iterator[list[Benchmark]]:
         modes = {"log tail": {}, "RabbitMQ": {"REGCRED_BROKER_URL": broker.url}}
         runs, rows = [], []
         for mode, environment in modes.items():
-            system = running.enter_context(System(homes / mode.replace(" ", "-"), environment))
+            system = running.enter_context(System(homes / mode.replace(" ", "-"), environment | UNLIMITED))
             runs.append(partial(_run, mode, system, _add_credentials(system), seconds))
             rows += [
                 Row(name=f"append to projected, {mode}, p50", unit="ms", ours=f"{mode} p50"),

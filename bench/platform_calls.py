@@ -25,7 +25,7 @@ import psycopg
 from bench.benchmark import Benchmark, Options, Row, Run, Target
 from bench.platform_load import Server, at_once, at_rate
 from bench.platform_seed import Seeded, seed, seeded, store_secrets
-from bench.servers import postgres
+from bench.servers import UNLIMITED, postgres
 from operations.migrate.preparation import prepare, prepare_keys
 from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
@@ -233,7 +233,7 @@ def _system(home: Path, number: int, environment: Mapping[str, str]) -> Iterator
         home.mkdir()
         prepare(url, None)
         seed(url, credentials, prepare_keys(home / "keys.json"))
-        with System(home, {**environment, "REGCRED_DATABASE_URL": url}) as system:
+        with System(home, {**environment, **UNLIMITED, "REGCRED_DATABASE_URL": url}) as system:
             token = (home / "admin.token").read_text().strip()
             target = RequestTarget(Server(system.port, token), credentials, url)
             target.settle()

@@ -26,7 +26,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, SecretRefusedV2, Workload
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.streams import (
     account_stream,
@@ -190,6 +190,16 @@ _IN_ISSUANCE_STREAM: tuple[object, ...] = (
         workload=_WORKLOAD,
         registry_host="ghcr.io",
         image="ghcr.io/acme/shop/storefront:1.4.2",
+        reason="no_eligible_credential",
+        anonymous=False,
+        candidates=(RefusedCandidate(credential_id=CREDENTIAL, reason="restricted"),),
+    ),
+    SecretRefusedV2(
+        issuance_id=ISSUANCE,
+        project_id="blog",
+        workload=_WORKLOAD,
+        registry_host="ghcr.io",
+        images=("ghcr.io/acme/shop/storefront:1.4.2", "ghcr.io/acme/shop/worker:1.4.2"),
         reason="no_eligible_credential",
         anonymous=False,
         candidates=(RefusedCandidate(credential_id=CREDENTIAL, reason="restricted"),),

@@ -37,6 +37,9 @@ from eventlog.events import event
 
 SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys", "service_principal"]
 
+MAX_PREFIXES = 50
+MAX_PROJECTS = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretReference:
@@ -67,7 +70,10 @@ class Restrictions:
     ]
     projects: Annotated[
         tuple[ProjectId, ...],
-        Meta(max_length=500, description="The projects that may use the credential while it is restricted."),
+        Meta(
+            max_length=MAX_PROJECTS,
+            description="The projects that may use the credential while it is restricted.",
+        ),
     ]
 
 
@@ -81,7 +87,7 @@ class Details:
     repository_prefixes: Annotated[
         tuple[RepositoryPrefix, ...],
         Meta(
-            max_length=50,
+            max_length=MAX_PREFIXES,
             description="The repositories that the credential is for; empty: all of the registry.",
         ),
     ]

@@ -1,11 +1,12 @@
 """Events of an issuance: one request for a pull secret, as a stream of its own.
 
 The credentials service alone writes them, before it returns the secret. An issuance has one `secret.issued`
-for each credential whose secret it issues, and one `secret.refused` for each image without one.
+for each credential whose secret it issues, and one `secret.refused` for each registry and reason, with the
+images without one.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -21,6 +22,7 @@ from contracts.fields import (
 from eventlog.events import PERSONAL, event
 
 MAX_IMAGES = 100  # of one request
+MAX_REGISTRIES = 10  # of one request, so that a refusal of all images is a few events
 MAX_REFUSED_CANDIDATES = 100
 
 RefusalReason = Literal[
@@ -63,6 +65,16 @@ class SecretIssued:
     format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
 
 
+_Reason = Annotated[
+    RefusalReason,
+    Meta(
+        description="The account has no credential for that registry; it has one, but not for this "
+        "project or image; the secret is an identity token, which has no such format; the cloud refuses "
+        "the stored keys; the stored secret cannot be read any more."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedCandidate:
     """A credential of that registry that the project could not use for that image."""
@@ -88,19 +100,46 @@ class SecretRefused:
     workload: Workload
     registry_host: RegistryHost
     image: Image
-    reason: Annotated[
-        RefusalReason,
-        Meta(
-            description="The account has no credential for that registry; it has one, but not for this "
-            "project or image; the secret is an identity token, which has no such format; the cloud refuses "
-            "the stored keys; the stored secret cannot be read any more."
-        ),
-    ]
+    reason: _Reason
     anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
     candidates: Annotated[
         tuple[RefusedCandidate, ...],
         Meta(
             max_length=MAX_REFUSED_CANDIDATES,
             description="The credentials of that registry, each with the reason.",
+        ),
+    ]
+
+
+def _refused_since_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had one image."""
+    return {**{name: value for name, value in data.items() if name != "image"}, "images": [data["image"]]}
+
+
+@event("secret.refused", version=2, upcast=_refused_since_1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRefusedV2:
+    """A project requested a secret to pull these images of a registry, and none was issued.
+
+    With `anonymous`, the caller accepts to pull without a credential if the account has none. The other
+    images of its request were handled.
+    """
+
+    issuance_id: IssuanceId
+    project_id: ProjectId
+    workload: Workload
+    registry_host: RegistryHost
+    images: Annotated[
+        tuple[Image, ...],
+        Meta(min_length=1, max_length=MAX_IMAGES, description="The images, all refused for this reason."),
+    ]
+    reason: _Reason
+    anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
+    candidates: Annotated[
+        tuple[RefusedCandidate, ...],
+        Meta(
+            max_length=MAX_REFUSED_CANDIDATES,
+            description="The credentials of that registry, each with its reasons. With `other_repository`, "
+            "none of its prefixes covers one of the images.",
         ),
     ]

@@ -2,6 +2,8 @@
 
 from marshmallow import Schema, fields
 
+from chassis.bounded_list import BoundedList
+from contracts.credential_events import MAX_PROJECTS
 from contracts.verdicts import VerificationCode, VerificationStatus
 
 _STATUS = {"enum": [status.value for status in VerificationStatus]}
@@ -17,8 +19,9 @@ class RestrictionsSchema(Schema):
     restricted = fields.Boolean(
         required=True, metadata={"description": "false: every project of the account may use the credential."}
     )
-    projects = fields.List(
+    projects = BoundedList(
         fields.String(),
+        most=MAX_PROJECTS,
         load_default=list,
         metadata={
             "description": "The projects that may use the credential while it is restricted. Empty: none."

@@ -13,6 +13,7 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, pool_check, started
+from chassis.web.limits import charge_events, open_limits
 from contracts.access_log import refusal_recorder
 from credentials.api import (
     access,
@@ -60,13 +61,15 @@ def command_part(settings: Settings) -> ApiPart:
     )
     tokens = open_tokens(pool, keys)
     personal = open_personal_keys(keys)
-    store = PostgresCredentialStore(pool, personal, authenticate_rows(keys))
+    limits = open_limits(settings.limits, url, role=ROLE)
+    store = PostgresCredentialStore(pool, personal, authenticate_rows(keys), charge_events)
     credentials = Credentials(
         store,
         secret_store,
         secret_fingerprint=keys.secret_fingerprint,
         new_id=new_id,
         use_window=settings.use_window,
+        most=settings.limits.credentials,
     )
 
     def request_fingerprint(request: bytes) -> bytes:
@@ -87,6 +90,7 @@ def command_part(settings: Settings) -> ApiPart:
     def close() -> None:
         denied.close()
         secret_store.close()
+        limits.close()
         pool.close()
 
     return ApiPart(
@@ -124,6 +128,7 @@ def command_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
         refused=denied,
     )

@@ -1,6 +1,6 @@
 """The adapter of `CredentialStore` for PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
-from chassis.database import Pool
+from chassis.database import Pool, scalar
 from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
@@ -81,18 +81,25 @@ ORDER BY o.version DESC LIMIT 1
 _NAME_TAKEN = (
     "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"
 )
+_NUMBER = "SELECT count(*) FROM credentials.current WHERE account_id = %s"
 
 
 class PostgresCredentialStore:
     """`CredentialStore` in PostgreSQL.
 
     `personal` encrypts personal data in events, and `authenticate` authenticates rows of
-    `credentials.current`. Only tests omit them.
+    `credentials.current`. `charge` is called with an account and the number of events that were appended for
+    it. Only tests omit them.
     """
 
     def __init__(
-        self, pool: Pool, personal: PersonalKeys | None = None, authenticate: Authenticate | None = None
+        self,
+        pool: Pool,
+        personal: PersonalKeys | None = None,
+        authenticate: Authenticate | None = None,
+        charge: Callable[[str, int], None] | None = None,
     ) -> None:
+        self._charge = charge
         self._pool = pool
         self._authenticate = authenticate
         self._personal = personal
@@ -118,6 +125,10 @@ class PostgresCredentialStore:
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_NAME_TAKEN, (account_id, name)).fetchone()
         return bool(row and row[0])
+
+    def number_of_credentials(self, account_id: str) -> int:
+        with store_errors(), self._pool.connection() as connection:
+            return int(scalar(connection, _NUMBER, (account_id,)))
 
     def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
         with store_errors(), self._pool.connection() as connection:
@@ -161,7 +172,7 @@ class PostgresCredentialStore:
             columns = current_row(current, account_id=account_id, version=expected_version + len(events))
             row = self._as_json(columns)
         try:
-            return call_append(self._pool, _APPEND, [argument, row], request)
+            return self._charged(events, call_append(self._pool, _APPEND, [argument, row], request))
         except psycopg.errors.UniqueViolation as error:
             if current and error.diag.constraint_name == "name_in_account":
                 raise NameTaken(current.details.name) from None
@@ -182,7 +193,7 @@ class PostgresCredentialStore:
         stream = credential_stream(credential_id)
         argument = append_request(stream, expected_version, events, None, self._key_of)
         try:
-            return call_append(self._pool, _REMOVE, [argument, unused_since], None)
+            return self._charged(events, call_append(self._pool, _REMOVE, [argument, unused_since], None))
         except psycopg.Error as error:
             if error.sqlstate == "ES425":
                 raise UsedMeanwhile from None
@@ -226,13 +237,19 @@ class PostgresCredentialStore:
         of = _workload(events)
         workload = (of.kind, of.name) if of else (None, None)
         try:
-            return call_append(self._pool, _ISSUE, [argument, ids, versions, *workload], request)
+            appended = call_append(self._pool, _ISSUE, [argument, ids, versions, *workload], request)
+            return self._charged(events, appended)
         except psycopg.Error as error:
             if error.sqlstate == "ES424":
                 raise DecidedOnOldVersion from None
             if error.sqlstate == "ES432":
                 raise _damaged(UUID(error.diag.message_detail or "")) from None
             raise
+
+    def _charged(self, events: Sequence[NewEvent], appended: Appended) -> Appended:
+        if self._charge is not None and not appended.replayed:
+            self._charge(events[0].metadata.account_id, len(events))
+        return appended
 
     def _as_json(self, row: dict[str, object]) -> str:
         if self._authenticate is not None:

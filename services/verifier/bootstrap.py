@@ -18,6 +18,7 @@ from chassis.runtime.readiness import starting
 from chassis.runtime.slots import Slots
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
+from chassis.web.limits import open_limits
 from contracts.access_log import refusal_recorder
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
 from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of
@@ -76,6 +77,7 @@ def registry_part(settings: Settings) -> ApiPart:
         retry_after=API_RETRY_SECONDS,
         reserved=API_RESERVED_SLOTS,
     )
+    limits = open_limits(settings.limits, url, role=ROLE)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
     admission = Admission(
@@ -108,6 +110,7 @@ def registry_part(settings: Settings) -> ApiPart:
     def close() -> None:
         denied.close()
         secrets.close()
+        limits.close()
         pool.close()
 
     return ApiPart(
@@ -122,6 +125,7 @@ def registry_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
         refused=denied,
     )

@@ -86,7 +86,7 @@ def test_the_described_headers_are_those_of_the_relay() -> None:
 METADATA_ID = next(iter(EXAMPLES.values()))[1].id
 
 
-@pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: f"{kind.name}.v{kind.version}")
 def test_an_example_message_has_headers_as_described(kind: object) -> None:
     [found] = [one for one in EVENTS.all_types() if one is kind]
     message = example_message(found)

@@ -52,6 +52,9 @@ class MemoryCredentialStore:
             for account, current in self._current.values()
         )
 
+    def number_of_credentials(self, account_id: str) -> int:
+        return sum(account == account_id for account, _ in self._current.values())
+
     def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
         known = self._answers.get((account_id, key))
         if known is None:

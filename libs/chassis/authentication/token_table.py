@@ -13,7 +13,7 @@ from chassis.authentication.token_row import (
     row_of,
 )
 from chassis.authentication.tokens import Principal, StoredToken, parse, recognise
-from chassis.database import Pool, database_errors, server_time
+from chassis.database import Pool, database_errors, scalar, server_time
 from chassis.secret import Secret
 
 log = structlog.get_logger()
@@ -30,6 +30,11 @@ WHERE (%(accounts)s::text[] IS NULL OR accounts <@ %(accounts)s AND cardinality(
 ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 """  # noqa: S608 constants
 _ONE = f"SELECT {COLUMNS}, auth.token_version(token_id) FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+
+_NUMBER = (
+    "SELECT count(*) FROM auth.tokens WHERE created_by = %s AND revoked_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > clock_timestamp())"
+)
 
 
 class UnknownToken(LookupError):
@@ -70,6 +75,11 @@ class PostgresTokens:
             log.error("service_token_damaged", token_id=token.token_id)
             return None
         return principal
+
+    def number_created_by(self, creator: str) -> int:
+        """How many valid tokens a principal has created."""
+        with database_errors(), self._pool.connection() as connection:
+            return int(scalar(connection, _NUMBER, (creator,)))
 
     def page(self, principal: Principal, *, limit: int, after: str | None) -> list[StoredToken]:
         """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first.

@@ -3,7 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import BoundedSemaphore, Lock
+
+PROCESS_SLOTS = 16  # of all kinds together; the other threads of the HTTP server serve short requests
+
+_process = BoundedSemaphore(PROCESS_SLOTS)
 
 
 class TooManyAtOnce(Exception):
@@ -15,7 +19,9 @@ class TooManyAtOnce(Exception):
 
 
 class Slots:
-    """`total` slots in this process, of which one account gets at most `per_account`. Callers do not wait.
+    """`total` slots of one kind in this process, of which one account gets at most `per_account`.
+
+    Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot.
 
     The last `reserved` slots are for accounts that hold none, so that few accounts cannot hold all.
     """
@@ -40,10 +46,13 @@ class Slots:
             free = self._total - self._in_use.total() - (self._reserved if held else 0)
             if free <= 0 or held >= self._per_account:
                 raise TooManyAtOnce(self._retry_after)
+            if not _process.acquire(blocking=False):
+                raise TooManyAtOnce(self._retry_after)
             self._in_use[account_id] += 1
         try:
             yield
         finally:
+            _process.release()
             with self._lock:
                 self._in_use[account_id] -= 1
                 if not self._in_use[account_id]:

@@ -16,6 +16,7 @@ from chassis.settings.consumers import ConsumerSettings
 from chassis.settings.drain import drain
 from chassis.settings.files import ca_file, secret_file, text_of
 from chassis.settings.invalid_setting import InvalidSetting
+from chassis.settings.limits import LimitSettings
 from chassis.settings.logins import LoginSettings
 from chassis.settings.quantities import duration
 from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
@@ -60,6 +61,7 @@ class Settings:
     verifier_allow_http: str
     verifier_ca_file: Path | None
     logins: LoginSettings
+    limits: LimitSettings
     use_window: timedelta
     consumers: ConsumerSettings
     metrics_listen: tuple[str, int] | None
@@ -88,6 +90,7 @@ class Settings:
             verifier_allow_http=environment.get("REGCRED_VERIFIER_ALLOW_HTTP", ""),
             verifier_ca_file=Path(verifier_ca_file) if verifier_ca_file else None,
             logins=LoginSettings.from_environment(environment),
+            limits=LimitSettings.from_environment(environment),
             use_window=_duration(environment, "REGCRED_USE_WINDOW", "30d"),
             consumers=ConsumerSettings.from_environment(environment),
             metrics_listen=_address("REGCRED_METRICS_LISTEN", metrics) if metrics else None,

@@ -13,13 +13,14 @@ from chassis.runtime.readiness import Check
 from chassis.web.application import create_app
 from chassis.web.authentication import Authenticate, Refused
 from chassis.web.blueprint import Blueprint
+from chassis.web.limits import Limits
 
 _CHECK_SECONDS = 0.5  # for a connection of the pool; a probe waits three seconds for all checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPart:
-    """The routes, authentication, readiness checks, error handlers and metrics of one service.
+    """The routes, authentication, limits, readiness checks, error handlers and metrics of one service.
 
     `refused` records each request that an authenticated caller has no right to. `start` connects to the
     servers that the part needs. Before that, only its description can be used.
@@ -33,6 +34,7 @@ class ApiPart:
     close: Callable[[], None]
     expose: Exposition | None = None
     refused: Refused | None = None
+    limits: Limits | None = None
 
 
 def started(part: ApiPart) -> ApiPart:
@@ -44,8 +46,8 @@ def started(part: ApiPart) -> ApiPart:
 def join(parts: Sequence[ApiPart]) -> Flask:
     """Create one application from several parts of the API.
 
-    All parts have the same authentication and metrics and record refusals, so those of the first part are
-    used.
+    All parts have the same authentication, limits and metrics and record refusals, so those of the first
+    part are used.
     """
     app = create_app(
         [blueprint for part in parts for blueprint in part.blueprints],
@@ -53,6 +55,7 @@ def join(parts: Sequence[ApiPart]) -> Flask:
         checks={name: check for part in parts for name, check in part.checks.items()},
         expose=parts[0].expose,
         refused=parts[0].refused,
+        limited=parts[0].limits,
     )
     for part in parts:
         part.install(app)

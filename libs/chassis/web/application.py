@@ -9,7 +9,7 @@ from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
 from chassis.runtime.readiness import Check, readiness
-from chassis.web import authentication, docs, interface, metrics_route, problems, request_telemetry
+from chassis.web import authentication, docs, interface, limits, metrics_route, problems, request_telemetry
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
@@ -25,11 +25,12 @@ def create_app(
     checks: Mapping[str, Check],
     expose: Exposition | None = None,
     refused: authentication.Refused | None = None,
+    limited: limits.Limits | None = None,
 ) -> Flask:
     """An application with these blueprints, health, readiness and documentation.
 
     `checks` are the readiness checks, by the names in the response. `expose` renders the metrics. `refused`
-    gets each request that an authenticated caller has no right to.
+    gets each request that an authenticated caller has no right to. `limited` limits accounts and tokens.
     """
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # by a redirect to the Host that the caller sent
@@ -47,6 +48,7 @@ def create_app(
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     problems.install(app)
+    limits.install(app, limited)
     _operations(app, checks)
     docs.install(app, interface.document)
     app.extensions[_DESCRIPTION] = api.spec

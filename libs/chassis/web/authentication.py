@@ -19,6 +19,7 @@ from chassis.authentication.refused_request import RefusedRequest
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.ids import is_platform_id, new_id
 from chassis.runtime.clock import now
+from chassis.web.limits import current_limits
 from chassis.web.problems import Problem
 
 log = structlog.get_logger()
@@ -112,6 +113,7 @@ def install(app: Flask, authenticate: Authenticate, refused: Refused | None = No
                 if problem.status == HTTPStatus.FORBIDDEN:
                     record_refusal(problem.code)
                 raise
+            _limit(g.principal, (request.view_args or {}).get("account_id"))
 
     @app.after_request
     def _leave(response: Response) -> Response:
@@ -134,6 +136,12 @@ def _authenticated(authenticate: Authenticate) -> Principal:
             headers={"WWW-Authenticate": 'Bearer realm="regcred"'},
         )
     return found
+
+
+def _limit(caller: Principal, account_id: str | None) -> None:
+    limits = current_limits()
+    if limits is not None:
+        limits.admit_request(caller.id, account_id, of_accounts=caller.accounts is not None)
 
 
 def authorise_project(project_id: str) -> None:

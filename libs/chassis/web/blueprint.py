@@ -1,5 +1,6 @@
 """Blueprints that refuse invalid and unknown arguments with problem documents."""
 
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import marshmallow
@@ -9,8 +10,12 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from chassis.bounded_list import BoundedList
+from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, field_errors, invalid
 
+MAX_DEPTH = 32
+MAX_VALUES = 20_000  # more than the largest document that a route accepts
 _LOCATIONS = ("json", "query")
 
 _decode = msgspec.json.Decoder().decode
@@ -32,16 +37,61 @@ class _Parser(FlaskParser):
         if not req.is_json:
             raise Problem(415, "unsupported_media_type", "the body must be application/json")
         try:
-            return _decode(body)
+            document = _decode(body)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Problem(400, "invalid_json", "the body is not JSON") from None
+        _check_size(document)
+        return document
 
     def handle_error(self, error: marshmallow.ValidationError, *_arguments: Any, **_named: Any) -> NoReturn:
         by_location: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
         raise invalid([found for messages in by_location.values() for found in field_errors(messages)])
 
 
+def _check_size(document: Any) -> None:
+    """Check depth and number of values, before a schema checks each of them. Raises `Problem` 422."""
+    level: list[Any] = [document]
+    values = 0
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, (dict, list)):
+                values += len(value)
+                if values > MAX_VALUES:
+                    detail = f"the body may have at most {MAX_VALUES} values"
+                    raise invalid([FieldProblem("", "too_many", detail)])
+                below.extend(value.values() if isinstance(value, dict) else value)
+        if not below:
+            return
+        level = below
+    raise invalid([FieldProblem("", "too_deep", f"the body may have at most {MAX_DEPTH} levels")])
+
+
 class Blueprint(SmorestBlueprint):
     """Adds its routes to the OpenAPI document and parses their arguments."""
 
     ARGUMENTS_PARSER = _Parser()
+
+    def arguments(self, schema: Any, **options: Any) -> Any:
+        """Parse the arguments of a route with a schema.
+
+        Raises:
+            ValueError: the schema has a list without a limit.
+        """
+        made = schema() if isinstance(schema, type) else schema
+        unbounded = list(_lists(made))
+        if unbounded:
+            raise ValueError(f"{type(made).__name__} has lists without a limit: {', '.join(unbounded)}")
+        return super().arguments(schema, **options)
+
+
+def _lists(schema: marshmallow.Schema) -> Iterator[str]:
+    """The names of the lists without a limit, also in nested schemas."""
+    for name, field in schema.fields.items():
+        inner = field.inner if isinstance(field, BoundedList) else field
+        if isinstance(inner, (marshmallow.fields.List, marshmallow.fields.Tuple, marshmallow.fields.Dict)):
+            yield name
+        if isinstance(inner, marshmallow.fields.Nested):
+            if inner.many:
+                yield name
+            yield from _lists(inner.schema)

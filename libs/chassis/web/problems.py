@@ -91,6 +91,8 @@ def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldProblem]:
     elif isinstance(messages, list):
         for message in messages:
             yield from field_errors(message, pointer)
+    elif isinstance(messages, FieldProblem):  # a field with a code of its own
+        yield FieldProblem(pointer + messages.pointer, messages.code, messages.detail)
     else:
         text = str(messages)
         code = _CODES.get(text) or ("invalid_type" if text.startswith("Not a valid") else "invalid")

@@ -8,6 +8,7 @@ from flask import Response, request
 
 from chassis.runtime.clock import now
 from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
+from chassis.web.limits import current_limits
 from chassis.web.problems import Problem
 from chassis.web.responses import etag, json_response, position_token
 from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
@@ -23,8 +24,14 @@ def command_request(account_id: str, request_fingerprint: RequestFingerprint | N
     """Return the request of the command.
 
     With `request_fingerprint`, it includes the Idempotency-Key of a POST.
+
+    Raises:
+        LimitReached: the account has caused too many events.
     """
     caller = principal()
+    limits = current_limits()
+    if limits is not None:
+        limits.admit_events(account_id)
     return CommandRequest(
         account_id=account_id,
         actor=Actor(type="service", id=caller.id, name=caller.name),

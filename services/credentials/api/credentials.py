@@ -9,11 +9,12 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.moment import Moment
 from contracts.credential import Active
-from contracts.credential_events import Details, Restrictions
+from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
@@ -52,7 +53,7 @@ class AddSchema(Schema):
     description = fields.String(load_default="")
     credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
-    repository_prefixes = fields.List(fields.String(), load_default=list)
+    repository_prefixes = BoundedList(fields.String(), most=MAX_PREFIXES, load_default=list)
     restrictions = fields.Nested(
         RestrictionsSchema, load_default=lambda: {"restricted": False, "projects": []}
     )
@@ -65,7 +66,7 @@ class ChangeSchema(Schema):
     name = fields.String()
     description = fields.String()
     scope = fields.Nested(ScopeSchema)
-    repository_prefixes = fields.List(fields.String())
+    repository_prefixes = BoundedList(fields.String(), most=MAX_PREFIXES)
     expires_at = Moment(allow_none=True)
 
 

@@ -8,11 +8,12 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from contracts.issuance_events import Workload
+from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.application.issuance import Issuer, PullSecret
@@ -25,7 +26,6 @@ from registries.whole_registry import WholeRegistry
 
 Body = dict[str, Any]
 
-MAX_IMAGES = 100
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _MAX_NAME = 253
 
@@ -33,7 +33,13 @@ _MAX_NAME = 253
 class PullSecretInput(Schema):
     """Images that a workload of a project is about to pull, or the registry that it pulls from."""
 
-    images = fields.List(fields.String(), load_default=list, metadata={"example": ["ghcr.io/acme/shop:1.4"]})
+    images = BoundedList(
+        fields.String(),
+        most=MAX_IMAGES,
+        code="invalid_length",
+        load_default=list,
+        metadata={"example": ["ghcr.io/acme/shop:1.4"]},
+    )
     registry_host = fields.String(
         load_default=None,
         allow_none=True,
@@ -178,6 +184,9 @@ def _requested_images(body: Body) -> tuple[list[Image], list[FieldProblem]]:
         if not 0 < len(body["images"]) <= MAX_IMAGES:
             detail = f"1 to {MAX_IMAGES} images are expected, or a registry_host"
             problems.append(FieldProblem("/images", "invalid_length", detail))
+        if len({image.registry_host for image in images}) > MAX_REGISTRIES:
+            detail = f"at most {MAX_REGISTRIES} registries; send several requests"
+            problems.append(FieldProblem("/images", "too_many_registries", detail))
         return list(images), problems
     if body["images"]:
         detail = "either images or a registry_host"

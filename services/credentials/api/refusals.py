@@ -10,18 +10,26 @@ from credentials.api.commands import command_headers
 from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.commands import MAX_WORKLOADS
-from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
+from credentials.domain.errors import (
+    CredentialInUse,
+    CredentialNotFound,
+    NameTaken,
+    StaleVersion,
+    TooManyCredentials,
+)
 from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
 from secretstore.store import SecretVersionConflict
 
+REMOVAL_RETRY_SECONDS = 60
 MINT_RETRY_SECONDS = 5  # the minter caches a failure for this time
 
 
 def install(app: Flask) -> None:
     """Install the error handlers of the command API."""
+    app.register_error_handler(TooManyCredentials, _too_many_credentials)
 
     @app.errorhandler(CredentialNotFound)
     def _not_found(_error: CredentialNotFound) -> Response:
@@ -88,6 +96,12 @@ def install(app: Flask) -> None:
     @app.errorhandler(EventTooLarge)
     def _too_large(_error: EventTooLarge) -> Response:
         return respond(Problem(413, "too_large", "the request results in an event of more than 256 KiB"))
+
+
+def _too_many_credentials(error: TooManyCredentials) -> Response:
+    detail = f"the account has {error.limit} credentials, which is the limit; remove one first"
+    headers = {"Retry-After": str(REMOVAL_RETRY_SECONDS)}
+    return respond(Problem(429, "credentials_limited", detail, headers=headers))
 
 
 def _of_images(error: NotIssued) -> Problem:

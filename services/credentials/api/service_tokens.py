@@ -8,11 +8,12 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from chassis.authentication.token_table import PostgresTokens, UnknownToken
 from chassis.authentication.tokens import StoredToken, TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import principal, record_refusal, requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.bounded_list import BoundedList
+from chassis.web.limits import admit_token
 from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
@@ -29,7 +30,7 @@ from credentials.postgres_tokens import LastAdministrator
 
 Body = dict[str, Any]
 _MAX_LIMIT = 200
-_MOST_IDS = 1000
+_MOST_IDS = 1000  # accounts or projects of a token
 
 
 def _printable(text: str) -> None:
@@ -114,7 +115,7 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
         )
         metadata = command_request(INSTALLATION).metadata()
         try:
-            created = commands.create(principal(), wanted, idempotency_key(), metadata)
+            created = commands.create(principal(), wanted, idempotency_key(), metadata, admit=admit_token)
         except BeyondOwnRights:
             record_refusal("exceeds_own_rights")
             detail = "a token can have no right that its creator does not have, and not outlive it"

@@ -1,7 +1,6 @@
 """`POST …/credentials/{id}/verifications`: request a new login, and optionally wait for its result."""
 
 import re
-from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -10,8 +9,10 @@ from flask import Response, request
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.runtime.slots import Slots, TooManyAtOnce
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.limits import current_limits
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
@@ -27,6 +28,7 @@ Body = dict[str, Any]
 
 MAX_WAIT_SECONDS = 30.0
 MAX_WAITING = 6  # threads of the server that may wait for results; the others serve other requests
+MAX_WAITING_PER_ACCOUNT = 3
 _WAIT_POLL_SECONDS = 0.05
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
@@ -42,7 +44,7 @@ def add_route(
     routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint
 ) -> None:
     """Add the route that requests a verification."""
-    slots = BoundedSemaphore(MAX_WAITING)
+    slots = Slots(total=MAX_WAITING, per_account=MAX_WAITING_PER_ACCOUNT, retry_after=1)
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
     @routes.arguments(VerifySchema, required=False)
@@ -51,21 +53,28 @@ def add_route(
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds.
 
-        While many requests wait, further ones do not: their responses have no `Preference-Applied`.
+        While many requests of the account or of all accounts wait, further ones do not: their responses have
+        no `Preference-Applied`.
         """
         image = read_image(body["image"]) if body["image"] else None
+        limits = current_limits()
         result = credentials.request_verification(
-            command_request(account_id, request_fingerprint), credential_id, image
+            command_request(account_id, request_fingerprint),
+            credential_id,
+            image,
+            admit=limits.admit_verification if limits is not None else None,
         )
         headers = result_headers(result)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
-        if wait and slots.acquire(blocking=False):
+        if wait:
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
-            headers["Preference-Applied"] = f"wait={seconds:g}"
+            verification_id = UUID(result.body["id"])
             try:
-                recorded = _await_outcome(credentials, UUID(result.body["id"]), seconds)
-            finally:
-                slots.release()
+                with slots.one(account_id):
+                    headers["Preference-Applied"] = f"wait={seconds:g}"
+                    recorded = _await_outcome(credentials, verification_id, seconds)
+            except TooManyAtOnce:
+                recorded = credentials.outcome_of(verification_id)
             if recorded:
                 # A caller that waits for this position reads the outcome, not only the request.
                 headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)

@@ -42,7 +42,7 @@ from credentials.domain.commands import (
     WorkloadUsage,
 )
 from credentials.domain.credential import decide
-from credentials.domain.errors import NameTaken
+from credentials.domain.errors import NameTaken, TooManyCredentials
 from credentials.domain.impact import losing, served_by
 from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
@@ -71,7 +71,10 @@ class Impact:
 
 
 class Credentials:
-    """Every command of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`."""
+    """Every command of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`.
+
+    An account may have `most` credentials (0: any number). Concurrent additions may exceed that.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,9 @@ class Credentials:
         secret_fingerprint: Callable[[Secret], str],
         new_id: Callable[[], UUID],
         use_window: timedelta = DEFAULT_USE_WINDOW,
+        most: int = 0,
     ) -> None:
+        self._most = most
         self._store = store
         self._handler = CommandHandler(store, new_id=new_id)
         self._secrets = secrets
@@ -110,6 +115,8 @@ class Credentials:
         decide(command, Absent())  # raises if the command is refused, before a secret is stored
         if name_taken:
             raise NameTaken(details.name)
+        if self._most and self._store.number_of_credentials(request.account_id) >= self._most:
+            raise TooManyCredentials(self._most)
 
         version = self._put_first(path, secret, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
@@ -178,13 +185,29 @@ class Credentials:
         return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
 
     def request_verification(
-        self, request: CommandRequest, credential_id: UUID, image: ImageReference | None = None
+        self,
+        request: CommandRequest,
+        credential_id: UUID,
+        image: ImageReference | None = None,
+        *,
+        admit: Callable[[UUID], None] | None = None,
     ) -> CommandResult:
-        """Request a new login, and a probe of an image. The result has the pending verification."""
+        """Request a new login, and a probe of an image. The result has the pending verification.
+
+        `admit` is called once, with the id of a credential that exists. It raises if that is too many logins.
+        """
         if replayed := self._handler.replay(request):
             return replayed
-        command = RequestVerification(trigger="requested", image=image)
-        return self._handler.handle(request, credential_id, None, lambda _: command)
+        admitted = admit is None
+
+        def command(_credential: Active) -> RequestVerification:
+            nonlocal admitted
+            if admit is not None and not admitted:  # a repetition after a conflict is not another login
+                admit(credential_id)
+                admitted = True
+            return RequestVerification(trigger="requested", image=image)
+
+        return self._handler.handle(request, credential_id, None, command)
 
     def remove(
         self,

@@ -22,7 +22,7 @@ from contracts.credential_events import Details, Restrictions, Scope
 from credentials.application.command_handler import CommandRequest, CommandResult
 from credentials.application.credentials import Credentials
 from credentials.application.store import CredentialStore
-from credentials.domain.errors import NameTaken
+from credentials.domain.errors import NameTaken, TooManyCredentials
 from credentials.domain.imported_names import names_for
 from registries.input.docker_config import ConfigEntry, EntryProblem
 from registries.input.new_secret import NewSecret, secret_of_entry
@@ -100,6 +100,8 @@ class Importer:
             try:
                 skipped = unavailable and entry.problem is None
                 results.append(_result(entry, "failed", _UNAVAILABLE) if skipped else run.entry(one, entry))
+            except TooManyCredentials as error:
+                results.append(_result(entry, "failed", f"the account may have {error.limit} credentials"))
             except Unavailable:
                 if not any(result.status == "created" for result in results):
                     raise

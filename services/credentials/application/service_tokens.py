@@ -81,9 +81,18 @@ class ServiceTokens:
         self._longest_life = longest_life
 
     def create(
-        self, caller: Principal, wanted: RequestedToken, key: str | None, metadata: Metadata
+        self,
+        caller: Principal,
+        wanted: RequestedToken,
+        key: str | None,
+        metadata: Metadata,
+        *,
+        admit: Callable[[int], None],
     ) -> CreatedToken:
         """Create a token. `metadata` names the caller and the time; `key` is the Idempotency-Key.
+
+        `admit` gets the number of valid tokens that the caller has created, and raises if it may not create
+        another one.
 
         Raises:
             BeyondOwnRights, ExpiryRefused: nothing was written.
@@ -110,6 +119,7 @@ class ServiceTokens:
         if key is not None and (replayed := self._replayed(token)):
             return CreatedToken(stored=replayed, text=text, replayed=True)
         self._check_expiry(token, moment)
+        admit(self._tokens.number_created_by(caller.id))
         try:
             self._writer.create(token, metadata)
         except VersionConflict:  # the same request at the same time

@@ -82,6 +82,9 @@ class CredentialStore(Protocol):
     def name_taken(self, account_id: str, name: str) -> bool:
         """Return whether a credential of the account has that name. Case does not matter."""
 
+    def number_of_credentials(self, account_id: str) -> int:
+        """Return how many credentials the account has."""
+
     def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
         """Return the stored response of that request; `None` if there is none.
 

@@ -4,7 +4,8 @@ Refused
 ├── CredentialNotFound   the account has no credential with that id, or it was removed
 ├── CredentialInUse      workloads use it, and the removal is not forced
 ├── NameTaken            another credential of the account has that name
-└── StaleVersion         the caller decided on another version
+├── StaleVersion         the caller decided on another version
+└── TooManyCredentials   the account has as many as it may have
 """
 
 from collections.abc import Sequence
@@ -40,3 +41,9 @@ class StaleVersion(Refused):
         super().__init__(f"the credential is at version {actual}, not {expected}")
         self.expected = expected
         self.actual = actual
+
+
+class TooManyCredentials(Refused):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the account has {limit} credentials")
+        self.limit = limit

@@ -17,7 +17,7 @@ from contracts.issuance_events import (
     RefusedCandidate,
     SecretFormat,
     SecretIssued,
-    SecretRefused,
+    SecretRefusedV2,
     Workload,
 )
 from credentials.domain.errors import Refused
@@ -105,7 +105,7 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
 
 def events_of(
     plan: IssuancePlan, wanted: PullSecretRequest, issuance_id: UUID
-) -> list[SecretIssued | SecretRefused]:
+) -> list[SecretIssued | SecretRefusedV2]:
     """Return the events of an issuance. There is at least one: each image is in one."""
     issued = [
         SecretIssued(
@@ -126,21 +126,30 @@ def events_of(
 
 def refused_events(
     refusals: Iterable[Refusal], wanted: PullSecretRequest, issuance_id: UUID, *, anonymous: bool
-) -> list[SecretRefused]:
-    """Return one event for each image without a secret."""
+) -> list[SecretRefusedV2]:
+    """Return one event for all images of a registry that are refused for the same reason."""
+    grouped: dict[tuple[str, RefusalReason], list[Refusal]] = {}
+    for refusal in refusals:
+        grouped.setdefault((refusal.image.registry_host, refusal.reason), []).append(refusal)
     return [
-        SecretRefused(
+        SecretRefusedV2(
             issuance_id=issuance_id,
             project_id=wanted.project_id,
             workload=wanted.workload,
-            registry_host=refusal.image.registry_host,
-            image=str(refusal.image),
-            reason=refusal.reason,
+            registry_host=registry_host,
+            images=tuple(str(refusal.image) for refusal in alike),
+            reason=reason,
             anonymous=anonymous,
-            candidates=tuple(
-                RefusedCandidate(credential_id=judged.candidate.credential_id, reason=judged.reason)
-                for judged in refusal.candidates[:MAX_REFUSED_CANDIDATES]
-            ),
+            candidates=_refused_candidates(alike),
         )
-        for refusal in refusals
+        for (registry_host, reason), alike in grouped.items()
     ]
+
+
+def _refused_candidates(refusals: Iterable[Refusal]) -> tuple[RefusedCandidate, ...]:
+    found = dict.fromkeys(
+        RefusedCandidate(credential_id=judged.candidate.credential_id, reason=judged.reason)
+        for refusal in refusals
+        for judged in refusal.candidates[:MAX_REFUSED_CANDIDATES]
+    )
+    return tuple(found)[:MAX_REFUSED_CANDIDATES]

@@ -16,13 +16,11 @@ from typing import Any
 
 from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem, InvalidInput
-from contracts.credential_events import Restrictions, Scope
+from contracts.credential_events import MAX_PREFIXES, MAX_PROJECTS, Restrictions, Scope
 from registries.repository_names import REPOSITORY_NAME
 
 MAX_NAME = 39
 MAX_DESCRIPTION = 500
-MAX_PREFIXES = 50
-MAX_PROJECTS = 500
 MAX_REASON = 500
 
 _NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")

@@ -10,6 +10,7 @@ from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
+from chassis.web.limits import open_limits
 from contracts.access_log import refusal_recorder
 from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
@@ -45,6 +46,7 @@ def query_part(settings: Settings) -> ApiPart:
         connects=False,
     )
     tokens = open_tokens(pool, keys)
+    limits = open_limits(settings.limits, url, role=QUERY_ROLE)
     key_of = keys_of(pool, open_personal_keys(keys))
 
     def start() -> None:
@@ -55,6 +57,7 @@ def query_part(settings: Settings) -> ApiPart:
 
     def close() -> None:
         denied.close()
+        limits.close()
         pool.close()
 
     return ApiPart(
@@ -68,6 +71,7 @@ def query_part(settings: Settings) -> ApiPart:
         install=refusals.install,
         start=start,
         close=close,
+        limits=limits,
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
         refused=denied,
     )

@@ -84,7 +84,9 @@ ORDER BY generation
 _HAS_EVENT = """
 SELECT EXISTS (
     SELECT FROM es.log l JOIN rm.generations g ON g.status = 'live' AND g.position >= l.position
-    WHERE l.stream_id = %s AND l.version = %s
+    JOIN es.streams s ON s.stream_id = l.stream_id
+    WHERE l.stream_id = %(stream)s AND l.version = %(version)s
+      AND (%(account)s::text IS NULL OR s.account_id = %(account)s)
       AND NOT EXISTS (SELECT FROM es.dead_letters p
                       WHERE p.position = l.position AND p.consumer = 'projector:' || g.generation))
 """
@@ -129,14 +131,16 @@ def live_position(connection: Connection) -> int:
     return row[0] if row else 0
 
 
-def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
-    """Whether the live generation has applied an event.
+def has_event(connection: Connection, account_id: str | None, stream_id: UUID, version: int) -> bool:
+    """Whether the live generation has applied an event of the account (`None`: of any account).
 
     Its checkpoint is then at or after the event, and the event is not a dead letter.
 
     Positions are dense and a checkpoint covers every earlier event, so the comparison is sufficient.
     """
-    row = connection.execute(_HAS_EVENT, (stream_id, version)).fetchone()
+    row = connection.execute(
+        _HAS_EVENT, {"stream": stream_id, "version": version, "account": account_id}
+    ).fetchone()
     return bool(row and row[0])
 
 

@@ -9,12 +9,14 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.slots import Slots
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.moment import Moment
 from chassis.web.responses import json_response
+from contracts.credential_events import MAX_PREFIXES
 from contracts.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
 from contracts.verdicts import VerificationStatus, status_of
 from contracts.verification import probe_json, verification_json
@@ -54,7 +56,9 @@ class LoginTestInput(Schema):
     image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
     name = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
     description = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
-    repository_prefixes = fields.List(fields.String(), load_default=list, metadata=_AS_FOR_ADD)
+    repository_prefixes = BoundedList(
+        fields.String(), most=MAX_PREFIXES, load_default=list, metadata=_AS_FOR_ADD
+    )
     restrictions = fields.Nested(RestrictionsSchema, load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
     expires_at = Moment(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
 

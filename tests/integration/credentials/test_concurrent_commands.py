@@ -1,11 +1,15 @@
 """Commands that run at the same time: each has the response that it would have if it came alone, or its conflict."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 
 import pytest
+from werkzeug.test import TestResponse
 
-from credentials.api.verifications import MAX_WAITING
+from chassis.runtime.slots import PROCESS_SLOTS
+from chassis.web.server import THREADS
+from credentials.api.verifications import MAX_WAITING, MAX_WAITING_PER_ACCOUNT
 from tests.integration.credentials.calls import Caller, at_once, statuses
 
 _numbers = count(1)
@@ -188,7 +192,18 @@ def test_an_import_that_is_sent_twice_stores_each_login_once(
 
 def test_few_requests_wait_for_their_verification(caller: Caller, account: str) -> None:
     """No verifier runs: each waits for its whole time, and occupies a thread."""
-    path = caller.added(account)
-    responses = at_once([lambda: caller.verify(path, prefer="wait=5")] * (MAX_WAITING + 4))
-    assert statuses(responses) == {202: MAX_WAITING + 4}
-    assert sum("Preference-Applied" in response.headers for response in responses) == MAX_WAITING
+    path, other = caller.added(account), caller.added(f"{account}-other")
+    asked = MAX_WAITING_PER_ACCOUNT + 3
+
+    def verify(of: str) -> Callable[[], TestResponse]:
+        return lambda: caller.verify(of, prefer="wait=5")
+
+    responses = at_once([verify(path)] * asked + [verify(other)])
+    assert statuses(responses) == {202: asked + 1}
+    waited = ["Preference-Applied" in response.headers for response in responses]
+    assert sum(waited[:-1]) == MAX_WAITING_PER_ACCOUNT
+    assert waited[-1], "another account has places of its own"
+
+
+def test_the_accounts_together_leave_threads_to_others() -> None:
+    assert MAX_WAITING < PROCESS_SLOTS < THREADS

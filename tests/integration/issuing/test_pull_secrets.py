@@ -27,9 +27,9 @@ def test_a_refusal_names_each_image_and_is_recorded(
         ("/images/2", "no_eligible_credential"),
     ]
     events = recorded(account)
-    assert [(event["type"], event["image"], event["reason"]) for event in events] == [
-        ("secret.refused", "docker.io/library/nginx:latest", "no_matching_credential"),
-        ("secret.refused", "reg.example.com/other:latest", "no_eligible_credential"),
+    assert [(event["type"], event["images"], event["reason"]) for event in events] == [
+        ("secret.refused", ["docker.io/library/nginx:latest"], "no_matching_credential"),
+        ("secret.refused", ["reg.example.com/other:latest"], "no_eligible_credential"),
     ]
     assert events[1]["candidates"] == [{"credential_id": credential["id"], "reason": "other_repository"}]
     assert refused.headers["Regcred-Position"] == f"{events[0]['issuance_id']}:2"
@@ -62,13 +62,29 @@ def test_a_secret_for_a_whole_registry_is_issued(
     assert whole.get_json()["basic"]["password"] == f"{CANARY}-whole"
     none = pull(client, account, registry_host="quay.io", allow_anonymous=True).get_json()
     assert (none["docker_config"], none["anonymous_images"]) == ({"auths": {}}, ["quay.io/*"])
-    assert [(event["type"], event.get("images") or event["image"]) for event in recorded(account)] == [
+    assert [(event["type"], event["images"]) for event in recorded(account)] == [
         ("secret.issued", ["docker.io/*"]),
         ("secret.issued", ["reg.example.com/*"]),
-        ("secret.refused", "reg.example.com/*"),
+        ("secret.refused", ["reg.example.com/*"]),
         ("secret.issued", ["reg.example.com/*"]),
-        ("secret.refused", "quay.io/*"),
+        ("secret.refused", ["quay.io/*"]),
     ]
+
+
+def test_a_refusal_of_many_images_is_one_event_for_each_registry(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    images = [f"reg{n % 10}.example.com/app-{n}" for n in range(100)]
+    refused = pull(client, account, *images)
+    assert (refused.status_code, len(refused.get_json()["errors"])) == (404, 100)
+    events = recorded(account)
+    assert len(events) == 10
+    assert sorted(image for event in events for image in event["images"]) == sorted(
+        f"{image}:latest" for image in images
+    )
+    spread = pull(client, account, *[f"reg{n}.example.com/app" for n in range(11)])
+    assert [error["code"] for error in spread.get_json()["errors"]] == ["too_many_registries"]
+    assert len(recorded(account)) == 10
 
 
 def test_anonymous_pull_needs_the_permission_of_the_caller(

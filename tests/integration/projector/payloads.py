@@ -20,7 +20,7 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.expiry_events import ExpiryDiscovered
-from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefusedV2, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
@@ -134,13 +134,13 @@ def issued(number: int, issuance: int, *images: str, project: str = "shop", vers
     )
 
 
-def refused(number: int, issuance: int, image: str = "ghcr.io/acme/shop:1") -> SecretRefused:
-    return SecretRefused(
+def refused(number: int, issuance: int, image: str = "ghcr.io/acme/shop:1") -> SecretRefusedV2:
+    return SecretRefusedV2(
         issuance_id=UUID(int=0x155 << 64 | issuance),
         project_id="blog",
         workload=Workload(kind="job", name="nightly"),
         registry_host="ghcr.io",
-        image=image,
+        images=(image,),
         reason="no_eligible_credential",
         anonymous=False,
         candidates=(RefusedCandidate(credential_id=credential(number), reason="restricted"),),
@@ -177,7 +177,7 @@ def of_two_credentials() -> list[object]:
 
 
 def stream_of(payload: Any) -> StreamId:
-    if isinstance(payload, SecretIssued | SecretRefused):
+    if isinstance(payload, SecretIssued | SecretRefusedV2):
         return issuance_stream(payload.issuance_id)
     if isinstance(payload, VerificationSucceeded | VerificationFailed | ExpiryDiscovered):
         return verification_stream(payload.credential_id)

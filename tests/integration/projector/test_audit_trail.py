@@ -327,11 +327,11 @@ def test_the_number_of_streams_is_limited_in_all_and_for_each_account(filled: Si
     all_lines = [follow(filled, follow_seconds=3600) for _ in range(MAX_PER_ACCOUNT)]
     for lines in all_lines:
         next(lines)
-    assert refusal("acme") == (503, "too_many_at_once")
+    assert refusal("acme") == (429, "too_many_at_once")
     others = [follow(filled, "globex", follow_seconds=3600) for _ in range(MAX_CONCURRENT - MAX_PER_ACCOUNT)]
     for lines in others:
         next(lines)
-    assert refusal("initech") == (503, "too_many_at_once")
+    assert refusal("initech") == (429, "too_many_at_once")
     all_lines.extend(others)
     all_lines[0].close()  # type: ignore[attr-defined]
     one_more = follow(filled, follow_seconds=3600)

@@ -68,9 +68,9 @@ def test_an_unknown_event_is_dead_lettered_with_its_stream_only(log: Log, projec
     assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (0,)
     [generation] = generations.generations(projector)
     assert (generation.position, generation.dead_letters, generation.degraded) == (6, 3, True)
-    assert not has_event(projector, stream, 2)
-    assert has_event(projector, stream, 1)
-    assert has_event(projector, credential(HEALTHY), 2)
+    assert not has_event(projector, None, stream, 2)
+    assert has_event(projector, None, stream, 1)
+    assert has_event(projector, None, credential(HEALTHY), 2)
 
 
 def test_dead_letters_have_rows_in_the_audit_log(log: Log, projector: Connection) -> None:

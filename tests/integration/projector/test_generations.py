@@ -184,7 +184,7 @@ def test_readers_see_their_own_writes_during_switches(
                 payload = payloads.renamed(number, f"name {count}")
                 writer.append_payload(payload)
                 deadline = time.monotonic() + PATIENCE
-                while not has_event(reader, credential(number), count + 1):
+                while not has_event(reader, None, credential(number), count + 1):
                     assert time.monotonic() < deadline, "an own write is not seen"
                     time.sleep(0.002)
                 row = reader.execute(
@@ -294,4 +294,4 @@ def test_the_lag_is_measured_in_events_and_seconds(
     waiting(lambda: generations.generation(projector, 1).lag.seconds > first.seconds + 0.1, "the lag grows")
     assert generations.generation(projector, 1).lag.seconds < 10 * PATIENCE
     with psycopg.connect(database_url, autocommit=True, options=f"-c role={QUERY_ROLE}") as query:
-        assert not has_event(query, credential(1), 1)
+        assert not has_event(query, None, credential(1), 1)

@@ -9,7 +9,7 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
-from contracts.issuance_events import SecretRefused, Workload
+from contracts.issuance_events import SecretRefusedV2, Workload
 from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
@@ -121,7 +121,7 @@ def test_refused_keys_are_recorded_as_a_refusal(account: Account) -> None:
         account.issuing.issue(request(), wanted(f"{ECR_HOST}/shop"))
     assert [refusal.reason for refusal in refused.value.refusals] == ["login_refused"]
     [event] = account.events.load(issuance_stream(refused.value.issuance_id))
-    assert isinstance(event.payload, SecretRefused)
+    assert isinstance(event.payload, SecretRefusedV2)
     assert event.payload.reason == "login_refused"
 
 

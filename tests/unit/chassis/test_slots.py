@@ -1,8 +1,10 @@
 """Slots limit concurrent requests, and a request without a slot is refused at once."""
 
+from contextlib import ExitStack
+
 import pytest
 
-from chassis.runtime.slots import Slots, TooManyAtOnce
+from chassis.runtime.slots import PROCESS_SLOTS, Slots, TooManyAtOnce
 
 
 def test_slots_are_limited_in_total_and_per_account() -> None:
@@ -32,4 +34,15 @@ def test_a_slot_is_released_after_an_exception() -> None:
         with pytest.raises(ZeroDivisionError), slots.one("a"):
             raise ZeroDivisionError
     with slots.one("a"):
+        pass
+
+
+def test_all_kinds_together_leave_threads_to_short_requests() -> None:
+    kinds = [Slots(total=PROCESS_SLOTS, per_account=PROCESS_SLOTS, retry_after=1) for _ in range(2)]
+    with ExitStack() as held:
+        for number in range(PROCESS_SLOTS):
+            held.enter_context(kinds[number % 2].one(f"account-{number}"))
+        with pytest.raises(TooManyAtOnce), kinds[0].one("another"):
+            pass
+    with kinds[0].one("another"):
         pass

@@ -7,7 +7,8 @@ import pytest
 
 from contracts.credential import is_change
 from docs.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
-from eventlog.events import EVENTS, EventType, RecordedEvent
+from eventlog.events import EVENTS, EventType, RecordedEvent, encode
+from eventlog.events.codec import decode
 from projector.write.projections import audit, credentials
 from projector.write.projections.changes import Delete
 from regcred.cli.audit_actions import AUDIT_ACTIONS
@@ -26,7 +27,7 @@ def recorded(kind: EventType) -> RecordedEvent:
         version=VERSION,
         type=kind.name,
         schema_version=kind.version,
-        payload=payload,
+        payload=decode(*encode(payload)),  # as consumers read it
         metadata=METADATA,
         recorded_at=MOMENT,
         position=42,

@@ -82,7 +82,7 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
 
 def test_every_database_object_that_the_architecture_names_exists() -> None:
     sql = "".join(file.read_text() for root in ("libs", "services") for file in (ROOT / root).rglob("*.sql"))
-    created = set(re.findall(r"CREATE (?:TABLE|FUNCTION|TYPE|ROLE|VIEW) ([\w.]+)", sql))
+    created = set(re.findall(r"CREATE (?:UNLOGGED )?(?:TABLE|FUNCTION|TYPE|ROLE|VIEW) ([\w.]+)", sql))
     found = {code for code in code_of("docs/architecture.md") if _OBJECT.fullmatch(code)}
     assert len(found) > 10
     assert found - {kind.name for kind in EVENTS.all_types()} <= created

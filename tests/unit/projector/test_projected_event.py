@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from contracts.credential_events import CredentialRemoved
-from contracts.issuance_events import SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import SecretIssued, SecretRefusedV2, Workload
 from contracts.streams import credential_stream
 from eventlog.events import StoredEvent, encode, encode_metadata
 from projector.write.projections.projected_event import project
@@ -16,15 +16,15 @@ METADATA = encode_metadata(metadata()).decode()
 
 
 def stored(
-    payload: object, *, data: str | None = None, version: int = 1, metadata: str = METADATA
+    payload: object, *, data: str | None = None, version: int | None = None, metadata: str = METADATA
 ) -> StoredEvent:
-    name, _, encoded = encode(payload)
+    name, newest, encoded = encode(payload)
     return StoredEvent(
         event_id=UUID(int=7),
         stream=credential_stream(ID),
         version=3,
         type=name,
-        schema_version=version,
+        schema_version=version or newest,
         payload=data or encoded.decode(),
         metadata=metadata,
         recorded_at=MOMENT,
@@ -85,12 +85,12 @@ def test_the_audit_trail_shows_an_issued_secret_and_its_images() -> None:
 
 
 def test_the_audit_trail_shows_a_refusal_and_its_reason() -> None:
-    refused = SecretRefused(
+    refused = SecretRefusedV2(
         issuance_id=UUID(int=5),
         project_id="shop",
         workload=Workload(kind="deployment", name="web"),
         registry_host="ghcr.io",
-        image="ghcr.io/acme/a:1",
+        images=("ghcr.io/acme/a:1",),
         reason="no_eligible_credential",
         anonymous=False,
         candidates=(),

@@ -13,6 +13,7 @@ from chassis.database import Pool
 from chassis.ids import new_id
 from chassis.runtime.clock import now
 from chassis.web import authentication
+from chassis.web.limits import current_limits
 from contracts.audit_events import Form
 from eventlog.events import Actor, Metadata
 from eventlog.storage import KeyOf
@@ -23,7 +24,15 @@ log = structlog.get_logger()
 
 
 def requested_read(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> RequestedRead:
-    """The read of this HTTP request. Raises `Problem` for a malformed header."""
+    """The read of this HTTP request.
+
+    Raises:
+        Problem: a malformed header.
+        LimitReached: the account has caused too many events.
+    """
+    limits = current_limits()
+    if limits is not None:
+        limits.admit_events(account_id, 0 if continues else 1)
     request_id, caller = authentication.request_id(), authentication.principal()
     metadata = Metadata(
         account_id=account_id,

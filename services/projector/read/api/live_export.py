@@ -11,7 +11,7 @@ from flask import Response
 
 from chassis.database import Pool
 from chassis.runtime.slots import Slots, TooManyAtOnce
-from chassis.web.problems import unavailable
+from chassis.web.problems import Problem
 from eventlog.storage import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
@@ -46,7 +46,7 @@ class LiveExport:
         If `wanted.after` is `None`, the response begins with the next row.
 
         Raises:
-            Problem: 503, `MAX_CONCURRENT` requests follow audit trails, or `MAX_PER_ACCOUNT` this one.
+            Problem: 429, `MAX_CONCURRENT` requests follow audit trails, or `MAX_PER_ACCOUNT` this one.
             EventStoreError.
         """
         slot = ExitStack()
@@ -54,7 +54,8 @@ class LiveExport:
             slot.enter_context(self._slots.one(account_id))
         except TooManyAtOnce as error:
             detail = "too many requests follow the audit trail already; try again later"
-            raise unavailable("too_many_at_once", detail, error.retry_after) from None
+            headers = {"Retry-After": str(error.retry_after)}
+            raise Problem(429, "too_many_at_once", detail, headers=headers) from None
         try:
             if wanted.after is None:
                 with store_errors(), self._pool.connection() as connection:

@@ -26,7 +26,8 @@ def query_connection(pool: Pool) -> Iterator[Connection]:
     with store_errors(), pool.connection() as connection:
         token = request.headers.get("Regcred-Wait-For")
         if token:
-            wait_for(token, connection, has_event=has_event, monotonic=monotonic, sleep=sleep)
+            account_id = (request.view_args or {}).get("account_id")
+            wait_for(token, connection, account_id, has_event=has_event, monotonic=monotonic, sleep=sleep)
         yield connection
 
 

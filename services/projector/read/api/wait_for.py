@@ -2,51 +2,55 @@
 
 import re
 from collections.abc import Callable
-from threading import BoundedSemaphore
 from uuid import UUID
 
 from chassis.database import Connection
+from chassis.runtime.slots import Slots, TooManyAtOnce
 from chassis.web.problems import Problem, unavailable
 
 WAIT_SECONDS = 2.0
 MAX_WAITING = 8  # threads of the server, each with a connection; the others serve other requests
-_SLOT_SECONDS = 0.1  # read models that follow the log free a slot sooner
+MAX_WAITING_PER_ACCOUNT = 4
+RETRY_SECONDS = 1
 _POLL_SECONDS = 0.01
 _POSITION = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,18})")
 
-_slots = BoundedSemaphore(MAX_WAITING)
+_slots = Slots(total=MAX_WAITING, per_account=MAX_WAITING_PER_ACCOUNT, retry_after=RETRY_SECONDS)
 
 
 def wait_for(
     token: str,
     connection: Connection,
+    account_id: str | None,
     *,
-    has_event: Callable[[Connection, UUID, int], bool],
+    has_event: Callable[[Connection, str | None, UUID, int], bool],
     monotonic: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> None:
     """Wait until the read models have the event that the token names.
 
-    `has_event` says whether they have the event of a stream and version.
+    `has_event` says whether they have the event of an account, stream and version. An event of another
+    account than `account_id` is waited for in vain, as one that does not exist; `None` is any account.
 
     Raises:
-        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`, or sooner while
-            `MAX_WAITING` threads wait.
+        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`, or at once while
+            `MAX_WAITING` threads wait, or `MAX_WAITING_PER_ACCOUNT` of the account.
     """
     stream_id, version = read_position_token(token)
-    if has_event(connection, stream_id, version):
+    if has_event(connection, account_id, stream_id, version):
         return
-    behind = unavailable("read_model_behind", "the read model has not caught up with this position", 1)
-    if not _slots.acquire(timeout=_SLOT_SECONDS):
-        raise behind
+    behind = unavailable(
+        "read_model_behind", "the read model has not caught up with this position", RETRY_SECONDS
+    )
     try:
-        deadline = monotonic() + WAIT_SECONDS
-        while not has_event(connection, stream_id, version):
-            if monotonic() >= deadline:
-                raise behind
-            sleep(_POLL_SECONDS)
-    finally:
-        _slots.release()
+        with _slots.one(account_id or ""):
+            deadline = monotonic() + WAIT_SECONDS
+            while not has_event(connection, account_id, stream_id, version):
+                if monotonic() >= deadline:
+                    raise behind
+                sleep(_POLL_SECONDS)
+    except TooManyAtOnce:
+        raise behind from None
 
 
 def read_position_token(text: str) -> tuple[UUID, int]:

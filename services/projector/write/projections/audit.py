@@ -27,7 +27,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuance_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefusedV2
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
@@ -173,7 +173,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         # The credential of a filter is not set: the read would be listed among the events of that credential.
         case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
-        case AccessDenied() | SecretIssued() | SecretRefused():
+        case AccessDenied() | SecretIssued() | SecretRefusedV2():
             return _denied(event) if isinstance(event, AccessDenied) else _issuance(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
@@ -191,7 +191,7 @@ def _denied(event: AccessDenied) -> _Entry:
     )
 
 
-def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
+def _issuance(event: SecretIssued | SecretRefusedV2) -> _Entry:
     if isinstance(event, SecretIssued):
         return _Entry(
             credential_id=event.credential_id,
@@ -217,11 +217,12 @@ def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
             "workload": _json(event.workload),
             "anonymous": event.anonymous,
             "candidates": _json(event.candidates),
+            **({"images": _json(event.images)} if len(event.images) > 1 else {}),
         },
         columns={
             "project_id": event.project_id,
             "registry_host": event.registry_host,
-            "image": event.image,
+            "image": ", ".join(event.images),
         },
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential_events import Registry, Restrictions
-from contracts.issuance_events import SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import SecretIssued, SecretRefusedV2, Workload
 from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
@@ -107,7 +107,7 @@ class World:
         return [
             ("issued", payload.secret_version)
             if isinstance(payload, SecretIssued)
-            else ("refused", payload.reason if isinstance(payload, SecretRefused) else "?")
+            else ("refused", payload.reason if isinstance(payload, SecretRefusedV2) else "?")
             for payload in (event.payload for event in self.store.recorded)
         ]
 
@@ -225,7 +225,7 @@ def test_a_lost_secret_is_refused_with_its_own_reason(world: World) -> None:
         world.issuing.issue(request(), WANTED)
     assert [refusal.reason for refusal in refused.value.refusals] == ["secret_unreadable"]
     [event] = world.store.recorded
-    assert isinstance(event.payload, SecretRefused)
+    assert isinstance(event.payload, SecretRefusedV2)
     assert event.payload.reason == "secret_unreadable"
 
 

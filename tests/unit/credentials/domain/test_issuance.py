@@ -11,11 +11,12 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefusedV2, Workload
 from contracts.verdicts import VerificationStatus
 from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
 from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
+from eventlog.events import encode
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 
@@ -121,21 +122,37 @@ def test_events_name_issued_and_refused_images() -> None:
         secret_version=1,
         format="docker_config",
     )
-    assert isinstance(second, SecretRefused)
-    assert (second.image, second.reason, second.anonymous) == (
-        "docker.io/library/nginx:latest",
+    assert isinstance(second, SecretRefusedV2)
+    assert (second.images, second.reason, second.anonymous) == (
+        ("docker.io/library/nginx:latest",),
         "no_matching_credential",
         True,
     )
     refused = plan(asked, [candidate(3, restrictions=NOBODY)], USE).refusals
     [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
-    assert (event.registry_host, event.image, event.reason, event.anonymous) == (
+    assert (event.registry_host, event.images, event.reason, event.anonymous) == (
         "ghcr.io",
-        "ghcr.io/a/x:latest",
+        ("ghcr.io/a/x:latest",),
         "no_eligible_credential",
         False,
     )
     assert event.candidates == (RefusedCandidate(credential_id=UUID(int=3), reason="restricted"),)
+
+
+def test_all_images_of_a_registry_are_refused_in_one_event() -> None:
+    images = [f"ghcr.io/a/x{n}" for n in range(90)] + [f"quay.io/a/x{n}" for n in range(10)]
+    asked = wanted(*images)
+    kept = [candidate(n, repository_prefixes=(f"a/x{n}",), restrictions=NOBODY) for n in range(90)]
+    refused = plan(asked, kept, USE).refusals
+    events = refused_events(refused, asked, ISSUANCE, anonymous=False)
+    assert [(event.registry_host, event.reason, len(event.images)) for event in events] == [
+        ("ghcr.io", "no_eligible_credential", 90),
+        ("quay.io", "no_matching_credential", 10),
+    ]
+    assert {each for event in events for each in event.images} == {f"{image}:latest" for image in images}
+    assert len(events[0].candidates) == 100
+    assert {each.reason for each in events[0].candidates} == {"other_repository", "restricted"}
+    assert all(encode(event) for event in events)
 
 
 def test_the_record_of_a_refusal_has_at_most_a_hundred_candidates() -> None:

@@ -27,6 +27,7 @@ from eventlog.events import (
     encode_metadata,
     personal_fields,
 )
+from eventlog.events.codec import decode
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import ERASED, AccountKey, decrypted, payload_or_erased, split
 
@@ -40,7 +41,7 @@ METADATAS = st.builds(
     on_behalf_of=st.none() | TEXT,
     source_ip=st.none() | TEXT,
 )
-PAYLOADS = st.sampled_from([payload for payload, _ in EXAMPLES.values()])
+PAYLOADS = st.sampled_from([decode(*encode(payload)) for payload, _ in EXAMPLES.values()])
 
 
 def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey | None = KEY) -> StoredEvent:
