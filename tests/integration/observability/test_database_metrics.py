@@ -80,7 +80,10 @@ def test_lag_rises_without_a_consumer_and_falls_to_zero(url: str) -> None:
         )
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
-        assert (seen["projection_position", "housekeeping"], seen["projection_lag_events", "housekeeping"]) == (2, 1)
+        assert (
+            seen["projection_position", "housekeeping"],
+            seen["projection_lag_events", "housekeeping"],
+        ) == (2, 1)
         assert seen["projection_parked", "housekeeping"] == 1
         assert seen["projection_retrying", "housekeeping"] == 0
         assert seen["es_published_position",] == 2
