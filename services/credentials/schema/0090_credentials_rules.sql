@@ -52,6 +52,7 @@ $$;
 
 REVOKE ALL ON FUNCTION credentials.append, credentials.issue, credentials.needs_secret FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue TO regcred_credentials;
+ALTER TABLE encrypted.secrets ENABLE ROW LEVEL SECURITY;
 CREATE POLICY credentials ON encrypted.secrets TO regcred_credentials USING (true);
 
 -- The relay

@@ -33,7 +33,7 @@ BEGIN
         AND (pg_has_role(es.caller(), current_user, 'MEMBER')
              OR status = 'retired' AND updated_at < clock_timestamp() - interval '7 days');
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'generation % is live, does not exist, or is kept longer', n USING ERRCODE = 'RM409';
+        RAISE EXCEPTION 'generation % is live, does not exist, or was not retired 7 days ago', n USING ERRCODE = 'RM409';
     END IF;
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'rm_g' || n LOOP
         EXECUTE format('DROP TABLE %I.%I', 'rm_g' || n, name);

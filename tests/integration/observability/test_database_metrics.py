@@ -73,26 +73,29 @@ def test_lag_rises_without_a_consumer_and_falls_to_zero(url: str) -> None:
         assert (seen["es_log_position",], seen["es_horizon_lag_seconds",]) == (3, 0)
         assert seen["projection_lag_events", "projector"] == 3
         assert seen["projection_lag_seconds", "projector"] > 0
-        assert save_checkpoint(relay, "verifier", after=0, position=2)
+        assert save_checkpoint(relay, "housekeeping", after=0, position=2)
         [second] = read_log(relay, 1, 1)
-        Retries("verifier", ()).record(
+        Retries("housekeeping", ()).record(
             relay, DeliveryResult(Delivery(second), DeliveryOutcome.NOT_RETRIABLE, "a test")
         )
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
-        assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)
-        assert seen["projection_parked", "verifier"] == 1
-        assert seen["projection_retrying", "verifier"] == 0
+        assert (
+            seen["projection_position", "housekeeping"],
+            seen["projection_lag_events", "housekeeping"],
+        ) == (2, 1)
+        assert seen["projection_parked", "housekeeping"] == 1
+        assert seen["projection_retrying", "housekeeping"] == 0
         assert seen["es_published_position",] == 2
-        assert save_checkpoint(relay, "verifier", after=2, position=3)
+        assert save_checkpoint(relay, "housekeeping", after=2, position=3)
         relay.execute(
             "INSERT INTO es.retries (consumer, position, stream_id, attempts, due_at, reason)"
-            " SELECT 'verifier', position, stream_id, 1, clock_timestamp(), 'a test' FROM es.log WHERE position = 3"
+            " SELECT 'housekeeping', position, stream_id, 1, clock_timestamp(), 'a test' FROM es.log WHERE position = 3"
         )
-        assert read(url)["projection_retrying", "verifier"] == 1
+        assert read(url)["projection_retrying", "housekeeping"] == 1
         seen = read(url)
-        assert seen["projection_lag_events", "verifier"] == 0
-        assert seen["projection_lag_seconds", "verifier"] == 0
+        assert seen["projection_lag_events", "housekeeping"] == 0
+        assert seen["projection_lag_seconds", "housekeeping"] == 0
 
 
 def test_a_transaction_that_delays_positions_is_measured(url: str) -> None:
