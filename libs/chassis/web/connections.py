@@ -32,7 +32,7 @@ _UNLIMITED = 2**40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ServerLimits:
     """Limits of one process.
 
     `held_bytes` are those of requests and of responses that wait for their clients. At least `send_bytes` of
@@ -109,7 +109,7 @@ class _Connection(HTTPChannel):
         super().service()
         self.since = time.monotonic()
 
-    def check(self, limits: Limits, now: float) -> None:
+    def check(self, limits: ServerLimits, now: float) -> None:
         """End what takes too long. Called by the loop."""
         if self.total_outbufs_len:
             if now - self._window >= limits.send_seconds:
@@ -140,7 +140,7 @@ class Server(TcpWSGIServer):
 
     channel_class = _Connection
 
-    def __init__(self, application: WSGIApplication, host: str, port: int, limits: Limits) -> None:
+    def __init__(self, application: WSGIApplication, host: str, port: int, limits: ServerLimits) -> None:
         self._limits = limits
         self.stopping = False
         self._stop_at: float | None = None

@@ -21,10 +21,10 @@ from chassis.runtime.cannot_start import CannotStart
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.client_address import client_addresses
-from chassis.web.connections import Limits, Server
+from chassis.web.connections import Server, ServerLimits
 from chassis.web.draining import while_draining
 
-LIMITS = Limits()
+LIMITS = ServerLimits()
 THREADS = LIMITS.threads
 GRACEFUL_SECONDS = 8
 
@@ -37,7 +37,7 @@ def serve(
     proxies: TrustedProxies | None,
     drain: timedelta = timedelta(0),
     setting: str = "REGCRED_LISTEN",
-    limits: Limits = LIMITS,
+    limits: ServerLimits = LIMITS,
 ) -> None:
     """Serve until a stop signal. Exits with code 1 if `factory` raises `CannotStart`.
 

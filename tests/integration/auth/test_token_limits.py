@@ -21,7 +21,8 @@ from tests.support.tokens import store_token
 
 Json = dict[str, Any]
 MAX_DAYS = 90
-EXPIRY = now() + timedelta(days=30)
+EXPIRY = now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
+LATER = (EXPIRY + timedelta(seconds=1)).isoformat()
 
 
 class Tokens:
@@ -96,7 +97,7 @@ WIDER: list[Json] = [
     {"accounts": []},
     {"projects": []},
     {"expires_at": None},
-    {"expires_at": (EXPIRY + timedelta(seconds=1)).isoformat()},
+    {"expires_at": LATER},
     {"accounts": None, "scopes": ["metrics:read"]},
 ]
 

@@ -37,11 +37,11 @@ serve(app, host="127.0.0.1", port=int(sys.argv[1]), proxies=TrustedProxies("127.
 
 @contextmanager
 def serving(limits: str = "") -> Iterator[int]:
-    """The port of a running server. `limits` are arguments of `Limits`."""
-    more = f", limits=Limits({limits})" if limits else ""
+    """The port of a running server. `limits` are arguments of `ServerLimits`."""
+    more = f", limits=ServerLimits({limits})" if limits else ""
     code = PROGRAM.format(limits=more)
     if limits:
-        code = "from chassis.web.connections import Limits" + code
+        code = "from chassis.web.connections import ServerLimits" + code
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", code, str(port)], env=os.environ)
     try:
