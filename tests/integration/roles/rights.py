@@ -139,6 +139,11 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
             f"UPDATE auth.tokens SET {column} = {column}"  # noqa: S608
             for column in ("scopes", "accounts", "projects", "expires_at", "created_by", "version", "mac")
         ],
+        "INSERT auth.tokens": [
+            "INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by)"
+            " VALUES ('forged', 'forged', '\\x00', '{admin}', now(), 'forged') ON CONFLICT DO NOTHING",
+            "INSERT INTO auth.tokens SELECT * FROM auth.tokens",
+        ],
         "EXECUTE auth.append": [
             f"SELECT auth.append({value})"
             for value in (

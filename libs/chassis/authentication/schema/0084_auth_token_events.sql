@@ -102,6 +102,22 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.token_version, auth.has_account, auth.append_denied
     TO regcred_credentials, regcred_query, regcred_verifier;
 GRANT EXECUTE ON FUNCTION auth.append TO regcred_credentials;
--- A process of 0.9.0 that runs during the upgrade may revoke, and not create.
+-- A process of 0.9.0 that runs beside this version, or again after it, may revoke, and not create. At its start it inserts the
+-- first tokens, also those that exist, for which nothing happens.
 REVOKE INSERT, UPDATE ON auth.tokens FROM regcred_credentials;
 GRANT UPDATE (revoked_at) ON auth.tokens TO regcred_credentials;
+GRANT INSERT (token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at) ON auth.tokens
+    TO regcred_credentials;
+
+CREATE FUNCTION auth.refuse_new_token() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM auth.tokens t WHERE t.token_id = NEW.token_id) THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'only auth.append creates a token' USING ERRCODE = '42501';
+END $$;
+REVOKE ALL ON FUNCTION auth.refuse_new_token FROM PUBLIC;
+
+CREATE TRIGGER refuse_new_token BEFORE INSERT ON auth.tokens FOR EACH ROW
+    WHEN (NOT has_column_privilege('auth.tokens', 'mac', 'INSERT')) EXECUTE FUNCTION auth.refuse_new_token();
