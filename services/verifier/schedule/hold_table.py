@@ -79,7 +79,7 @@ WHERE {_OF_ALL} AND full_at - %(pace)s <= %(now)s AND (limited_until <= %(now)s)
 _RETURN = f"UPDATE verifier.login_paces SET full_at = full_at - %(pace)s WHERE {_OF_ALL}"  # noqa: S608
 _DELETE_OLD = (
     "DELETE FROM verifier.account_holds WHERE until < %s",
-    "DELETE FROM verifier.login_paces WHERE full_at < %s AND (limited_until < full_at) IS NOT FALSE",
+    "DELETE FROM verifier.login_paces WHERE greatest(full_at, limited_until) < %s",
     "DELETE FROM verifier.holds WHERE until < %s",  # of the release before
 )
 
