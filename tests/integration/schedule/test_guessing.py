@@ -121,9 +121,7 @@ def test_nothing_of_a_username_stays_a_day_after_its_last_hold(world: World) -> 
     world.pass_time(timedelta(hours=23))
     world.holds.delete_old(world.at)
     with world.pool.connection() as connection:
-        count = (
-            "SELECT (SELECT count(*) FROM verifier.account_holds), (SELECT count(*) FROM verifier.login_paces)"
-        )
+        count = "SELECT (SELECT count(*) FROM verifier.account_holds), (SELECT count(*) FROM verifier.login_paces)"
         assert connection.execute(count).fetchone() == (2, 2)
         world.pass_time(timedelta(hours=2))
         world.holds.delete_old(world.at)
