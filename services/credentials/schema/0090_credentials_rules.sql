@@ -5,13 +5,18 @@ ALTER FUNCTION credentials.append RENAME TO append_credential;
 ALTER FUNCTION credentials.issue RENAME TO append_issuance;
 REVOKE ALL ON FUNCTION credentials.append_credential, credentials.append_issuance FROM regcred_credentials;
 
+-- The types that `credentials.append` accepts. A migration that adds one replaces this function.
+CREATE FUNCTION credentials.event_types() RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY['credential.added', 'credential.details_changed', 'credential.secret_rotated',
+                 'credential.restrictions_changed', 'credential.removed', 'verification.requested']
+$$;
+
 -- `credentials.append_credential`, for events and streams of credentials only (SQLSTATE 42501).
 CREATE FUNCTION credentials.append(p_request es.append_request, p_current jsonb) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM es.require_events(p_request, ARRAY[
-        'credential.added', 'credential.details_changed', 'credential.secret_rotated', 'credential.restrictions_changed',
-        'credential.removed', 'verification.requested'], 'credential_id');
+    PERFORM es.require_events(p_request, credentials.event_types(), 'credential_id');
     RETURN credentials.append_credential(p_request, p_current);
 END $$;
 
@@ -50,7 +55,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                  AND u.discarded_at IS NOT NULL)) IS TRUE
 $$;
 
-REVOKE ALL ON FUNCTION credentials.append, credentials.issue, credentials.needs_secret FROM PUBLIC;
+REVOKE ALL ON FUNCTION credentials.append, credentials.issue, credentials.event_types, credentials.needs_secret FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue TO regcred_credentials;
 ALTER TABLE encrypted.secrets ENABLE ROW LEVEL SECURITY;
 CREATE POLICY credentials ON encrypted.secrets TO regcred_credentials USING (true);

@@ -170,7 +170,7 @@ def test_ids_and_names_are_checked(tokens: Tokens, invalid: Json, pointer: str) 
 
 @pytest.mark.parametrize("field", ["scopes", "accounts", "projects"])
 def test_a_long_list_is_refused_before_its_items_are_checked(tokens: Tokens, field: str) -> None:
-    many: Any = ["../x"] * 100_000
+    many: Any = ["../x"] * 10_000
     answer = make(tokens.admin(), **{field: many})
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.get_json()["errors"]] == [f"/{field}"]
