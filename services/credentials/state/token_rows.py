@@ -42,7 +42,7 @@ _INSERT_REVOKED = f"""
 INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by, revoked_at, version)
 SELECT token_id, 'deleted by hand', decode(repeat('00', 32), 'hex'), ARRAY['none'], clock_timestamp(),
        'regcred installation accept-tokens', clock_timestamp(), version {_MISSING}
-"""  # noqa: S608 constants
+"""
 _LOCKED = f"SELECT {COLUMNS} FROM auth.tokens WHERE token_id = %s FOR UPDATE"  # noqa: S608 constants
 _SET_CREATOR = "UPDATE auth.tokens SET created_by = %s, mac = %s WHERE token_id = %s"
 _ACCEPT = """
@@ -65,7 +65,7 @@ def token_differences(connection: Connection, authenticate: AuthenticateRow) -> 
 
 def missing_tokens(connection: Connection) -> list[str]:
     """The ids of the tokens whose rows somebody has deleted, without the revoked ones."""
-    return [token_id for (token_id,) in connection.execute(f"SELECT token_id {_MISSING} ORDER BY 1")]  # noqa: S608 constants
+    return [token_id for (token_id,) in connection.execute(f"SELECT token_id {_MISSING} ORDER BY 1")]
 
 
 def damaged_tokens(connection: Connection, authenticate: AuthenticateRow) -> list[StoredToken]:

@@ -25,7 +25,7 @@ from secretstore.installation import (
     replace_recorded_keys,
 )
 from secretstore.keyfile import KeyFile, KeyFileError
-from secretstore.personal_keys import accounts_without_readable_key, erase_personal_keys
+from secretstore.personal_keys import erase_personal_keys, unreadable_personal_keys
 
 # Sessions of services; a service that waits until its key file can be used has none but `keys`.
 _SERVICES = r"""
@@ -151,16 +151,17 @@ def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
     given = KeyFile.load(path) if path.exists() else None
     if given is None or not _are_recorded(given, connection):
         _refuse_running_services(connection)
-    lost = accounts_without_readable_key(given, connection)
+    lost = unreadable_personal_keys(given, connection)
+    accounts = len({account for account, _ in lost})
     if lost:
-        confirm(f"Give up the personal data in the events of {len(lost)} accounts permanently?", yes=yes)
+        confirm(f"Give up the personal data in the events of {accounts} accounts permanently?", yes=yes)
     present = prepare_keys(path)
     with connection.transaction():
         erase_personal_keys(lost, connection)
         replace_recorded_keys(present, connection)
     if lost:
         click.echo(
-            f"the personal data in the events of {len(lost)} accounts is given up: remove admin.token,"
+            f"the personal data in the events of {accounts} accounts is given up: remove admin.token,"
             " start the services, and run `regcred log repair`"
         )
 

@@ -107,8 +107,8 @@ def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> N
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
-    An empty file counts as missing. A new token revokes the one that it replaces. Of a token of 0.9.0 the file
-    is recorded at the first start, and it is not revoked if the file was lost before.
+    An empty file counts as missing. A new token revokes the one that it replaces. Of a token of 0.9.0
+    the file is recorded at the first start, and it is not revoked if the file was lost before.
 
     Raises:
         DamagedToken: the file contains something else.
