@@ -17,7 +17,9 @@ from eventlog.storage import KeyMissing, KeyUnreadable, PersonalKeys
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _NONCE_BYTES = 12
-_IN_USE = "SELECT account_id, number, wrapped FROM personal.keys WHERE wrapped IS NOT NULL ORDER BY account_id, number"
+_IN_USE = """
+SELECT account_id, number, wrapped FROM personal.keys WHERE wrapped IS NOT NULL ORDER BY account_id, number
+"""
 _ERASE = """
 UPDATE personal.keys SET wrapped = NULL, erased_at = clock_timestamp()
 WHERE wrapped IS NOT NULL AND (account_id, number) IN (SELECT * FROM unnest(%s::text[], %s::integer[]))
@@ -43,10 +45,10 @@ def unreadable_personal_keys(keys: KeyFile | None, connection: Connection) -> li
 
 
 def erase_personal_keys(keys: Sequence[tuple[str, int]], connection: Connection) -> None:
-    """Erase these keys (account and number of each), so that the next event of their accounts gets a new one.
+    """Erase these keys (account and number of each). The next event of their accounts gets a new one.
 
-    Personal data in the events that they encrypted reads `erased`, as after an erasure. Only the owner of the database
-    may do this.
+    Personal data in the events that they encrypted reads `erased`, as after an erasure. Only the owner
+    of the database may do this.
     """
     accounts, numbers = [account for account, _ in keys], [number for _, number in keys]
     connection.execute(_ERASE, (accounts, numbers))
