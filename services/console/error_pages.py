@@ -28,7 +28,7 @@ _HEADINGS = {
 _ADVICE = {
     "credential_not_found": "It may have been removed. The audit log still has its history.",
     "insufficient_scope": "Sign in with a token that has the scope, or ask an administrator for one.",
-    "account_forbidden": "Choose an account that your token is for, or sign in with a token for all accounts.",
+    "account_forbidden": "Choose an account of your token, or sign in with a token for all accounts.",
     "project_forbidden": "Sign in with a token that is not limited to projects.",
     "read_model_behind": "Your change is saved and will be shown in a moment. Reload this page.",
     "no_answer": "Check that the API is running and that REGCRED_API_URL is correct.",
