@@ -90,7 +90,9 @@ def test_no_request_fails_during_an_upgrade(source: Path, database_url: str, tmp
         check(target, "acme", before.answered)
         on_new.close()
         check(target, "globex", after.answered)
-        with new.client() as client:  # of the events that the release does not know; the projector handles them at its start
+        with (
+            new.client() as client
+        ):  # of the events that the release does not know; the projector handles them at its start
             waiting(lambda: get(client, "/v1/system")["dead_letters"] == [], "no event is a dead letter")
 
 
@@ -101,7 +103,10 @@ def test_the_release_runs_again_after_an_upgrade(source: Path, database_url: str
     with new, new.client() as client:
         made = client.post("/v1/service-tokens", json=body)
         assert made.status_code == 201, made.text
-    with System(tmp_path / "state", {**environment, "PYTHONPATH": path_of(source)}) as old, old.client() as client:
+    with (
+        System(tmp_path / "state", {**environment, "PYTHONPATH": path_of(source)}) as old,
+        old.client() as client,
+    ):
         assert get(client, "/v1/accounts/acme/credentials")["items"] == []
         assert made.json()["id"] in {token["id"] for token in pages(client, "/v1/service-tokens")}
         assert client.post("/v1/service-tokens", json=body).status_code == 500  # only the new version can

@@ -140,9 +140,9 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
             for column in ("scopes", "accounts", "projects", "expires_at", "created_by", "version", "mac")
         ],
         "INSERT auth.tokens": [
-            "INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by)"
-            " VALUES ('forged', 'forged', '\\x00', '{admin}', now(), 'forged') ON CONFLICT DO NOTHING",
-            "INSERT INTO auth.tokens SELECT * FROM auth.tokens",
+            f"INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by{column})"
+            f" SELECT 'forged', 'forged', '\\x00', '{{admin}}', now(), 'forged'{value} ON CONFLICT DO NOTHING"
+            for column, value in (("", ""), (", mac", ", '\\x00'"))
         ],
         "EXECUTE auth.append": [
             f"SELECT auth.append({value})"
