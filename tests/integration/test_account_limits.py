@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -252,3 +253,37 @@ def test_a_position_of_another_account_is_like_one_that_does_not_exist(
         assert unknown[0] == 503
         assert query("stranger", position) == unknown
         assert query("stranger", f"{stream}:99") == unknown
+
+
+def test_tokens_of_tokens_of_an_account_count_together(home: Path, database_url: str, account: str) -> None:
+    with process(home, database_url, tokens_per_creator=2) as admin:
+        of_account = [account]
+        first = store_token(
+            database_url, prepare_keys(home / "keys.json"), [TokenScope.ADMIN], accounts=frozenset(of_account)
+        )
+        client = admin.app.test_client()
+        body = {"name": "maker", "scopes": ["admin"], "accounts": of_account}
+
+        def make(creator: str) -> Any:
+            return client.post(
+                "/v1/service-tokens", json=body, headers={"Authorization": f"Bearer {creator}"}
+            )
+
+        second = make(first)
+        assert second.status_code == 201
+        for creator in (first, second.get_json()["token"]):
+            refused = make(creator)
+            assert (refused.status_code, refused.get_json()["code"]) == (429, "tokens_limited")
+
+
+def test_refused_requests_count_against_their_token(home: Path, database_url: str, account: str) -> None:
+    with process(home, database_url, token_requests_per_10_seconds=3) as admin:
+        token = store_token(
+            database_url, prepare_keys(home / "keys.json"), [TokenScope.ADMIN], accounts=frozenset({"umbrella"})
+        )
+        client = admin.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        path = f"/v1/accounts/{account}/pull-secrets"
+        codes = [client.post(path, json={}).status_code for _ in range(8)]
+        assert codes[0] == 403
+        assert codes[-1] == 429

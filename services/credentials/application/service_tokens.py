@@ -90,7 +90,7 @@ class ServiceTokens:
     ) -> CreatedToken:
         """Create a token. `metadata` names the caller and the time; `key` is the Idempotency-Key.
 
-        `admit` gets the number of valid tokens that the caller has created, and raises if it may not create
+        `admit` gets the number of valid tokens that count for the caller, and raises if it may not create
         another one.
 
         Raises:
@@ -118,7 +118,7 @@ class ServiceTokens:
         if key is not None and (replayed := self._replayed(token)):
             return CreatedToken(stored=replayed, text=text, replayed=True)
         self._check_expiry(token, moment)
-        admit(self._tokens.number_created_by(caller.id))
+        admit(self._tokens.number_of(caller))
         try:
             self._writer.create(token, metadata)
         except VersionConflict:  # the same request at the same time

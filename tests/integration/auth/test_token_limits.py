@@ -148,6 +148,13 @@ def test_the_pages_of_a_limited_list_have_every_token_once(tokens: Tokens) -> No
     assert found == made[::-1]
 
 
+def test_a_cursor_does_not_tell_whether_a_token_of_others_exists(tokens: Tokens) -> None:
+    other = make(tokens.admin(), accounts=["umbrella"]).get_json()["id"]
+    acme = tokens.admin({"acme"})
+    for cursor in (other, "000000000"):
+        assert code(acme.get(f"/v1/service-tokens?cursor={cursor}")) == (400, "invalid_cursor")
+
+
 INVALID: list[tuple[Json, str]] = [
     ({"accounts": ["*"]}, "/accounts/0"),
     ({"accounts": ["../x"]}, "/accounts/0"),

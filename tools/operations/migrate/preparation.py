@@ -19,7 +19,7 @@ from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
 from contracts.service_token_events import INSTALLATION
 from credentials.postgres_tokens import PostgresTokenWriter
-from credentials.state.token_rows import accept_tokens_of_0_9_0
+from credentials.state.token_rows import accept_tokens_of_0_9_0, record_creator_of_0_9_0
 from eventlog.broker import declare_topology
 from eventlog.events import Actor, Metadata
 from eventlog.storage import VersionConflict, refuse_lower_transaction_ids
@@ -106,7 +106,8 @@ def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> N
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
-    An empty file counts as missing. A new token revokes the one that it replaces, unless 0.9.0 created it.
+    An empty file counts as missing. A new token revokes the one that it replaces. Of a token of 0.9.0
+    the file is recorded at the first start, and it is not revoked if the file was lost before.
 
     Raises:
         DamagedToken: the file contains something else.
@@ -144,6 +145,8 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
     with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
         tokens = open_tokens(pool, keys)
         if tokens.read(token_id) is not None:
+            if tokens.authenticate(text.reveal()) is not None:
+                _record_file(database_url, token, keys)
             return
         writer = PostgresTokenWriter(pool, open_personal_keys(keys), authenticate_rows(keys), new_id=new_id)
         try:
@@ -151,6 +154,14 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
         except VersionConflict:
             return  # by another process at the same time
         _revoke_replaced(database_url, token, tokens, writer)
+
+
+def _record_file(database_url: str, token: StoredToken, keys: KeyFile) -> None:
+    """Record the file of a valid token of 0.9.0, which did not. `token` is that of this file."""
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+        record_creator_of_0_9_0(
+            connection, token, authenticate_rows(keys), former=_CREATOR, creator=token.created_by
+        )
 
 
 def _revoke_replaced(
