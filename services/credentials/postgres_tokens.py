@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -67,15 +66,15 @@ class PostgresTokenWriter:
         )
         self._append(token, 0, created, metadata)
 
-    def revoke(self, row: TokenRow, stream_version: int, metadata: Metadata, *, at: datetime) -> None:
-        """Revoke the token of a row.
+    def revoke(self, row: TokenRow, stream_version: int, metadata: Metadata) -> None:
+        """Revoke the token of a row, at the time in `metadata`.
 
         Raises:
             LastAdministrator: nothing was written.
             VersionConflict: it was revoked in the meantime; nothing was written.
         """
         revoked = ServiceTokenRevoked(token_id=row.token.token_id, name=row.token.name)
-        self._append(replace(row.token, revoked_at=at), stream_version, revoked, metadata)
+        self._append(replace(row.token, revoked_at=metadata.occurred_at), stream_version, revoked, metadata)
 
     def _append(self, token: StoredToken, expected_version: int, payload: object, metadata: Metadata) -> None:
         metadata = replace(metadata, account_id=account_of(token))

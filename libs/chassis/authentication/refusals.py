@@ -75,7 +75,7 @@ class RefusalLog:
         self._record = record
         self._monotonic = monotonic
         self._limiter = RefusalLimiter()
-        self._waiting: Queue[RefusedRequest | None] = Queue(_WAITING)  # None: stop
+        self._waiting: Queue[RefusedRequest | None] = Queue(_WAITING)  # None ends a wait
         self._lock = Lock()
         self._stop = Event()
         self._thread: Thread | None = None
@@ -107,25 +107,27 @@ class RefusalLog:
             log.warning("refusals_not_recorded", principal=refused.principal.id, reason=refused.reason)
 
     def _run(self) -> None:
-        while True:
-            stopping = self._stop.is_set()
+        while not self._stop.is_set():
             with suppress(Empty):
-                while True:
-                    waiting = self._waiting.get(timeout=0 if stopping else _POLL_SECONDS)
-                    if waiting is None:
-                        break
-                    self._save(waiting)
-            with self._lock:
-                due = list(self._limiter.due(None if stopping else self._monotonic()))
-                uncounted, self._limiter.uncounted = self._limiter.uncounted, 0
-            for refused in due:
-                self._save(refused)
-            if uncounted:
-                log.warning("refusals_not_recorded", count=uncounted)
-            if stopping:
-                return
+                self._save(self._waiting.get(timeout=_POLL_SECONDS))
+            self._save_due(self._monotonic())
+        with suppress(Empty):
+            while True:
+                self._save(self._waiting.get_nowait())
+        self._save_due(None)
 
-    def _save(self, refused: RefusedRequest) -> None:
+    def _save_due(self, monotonic: float | None) -> None:
+        with self._lock:
+            due = list(self._limiter.due(monotonic))
+            uncounted, self._limiter.uncounted = self._limiter.uncounted, 0
+        for refused in due:
+            self._save(refused)
+        if uncounted:
+            log.warning("refusals_not_recorded", count=uncounted)
+
+    def _save(self, refused: RefusedRequest | None) -> None:
+        if refused is None:
+            return
         try:
             self._record(refused)
         except Exception as error:  # the response was sent

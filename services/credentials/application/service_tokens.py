@@ -143,7 +143,7 @@ class ServiceTokens:
         if row.token.revoked_at is not None:
             return False
         try:
-            self._writer.revoke(row, stream_version, metadata, at=metadata.occurred_at)
+            self._writer.revoke(row, stream_version, metadata)
         except VersionConflict:
             return False
         finally:

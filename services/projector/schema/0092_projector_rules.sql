@@ -1,4 +1,4 @@
--- The projector adds rows to the audit trail in the order of the log, and cannot take back one that the log warrants. It decides
+-- The projector adds rows to the audit trail in the order of the log, and cannot remove one that belongs to an event of the log. It decides
 -- neither which generation is live nor when a complete one is dropped: the owner does. The query API records reads only.
 
 

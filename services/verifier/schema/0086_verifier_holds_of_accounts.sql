@@ -1,5 +1,5 @@
--- Holds after refusals, for each account. Usernames are folded as registries compare them. The release before uses
--- verifier.holds, which is no longer read.
+-- Holds after refusals, for each account. Usernames are folded as registries compare them. Only the release before
+-- reads verifier.holds.
 CREATE TABLE verifier.account_holds (
     account_id    text NOT NULL,
     registry_host text NOT NULL,

@@ -50,15 +50,16 @@ BEGIN
     RETURN encode(substr(hash, 1, 16), 'hex')::uuid;
 END $$;
 
--- As before, except that events, stream, lease and idempotency key must be the verifier's own (SQLSTATE 42501). All events are by
--- regcred itself and concern the one credential to which the stream belongs.
-CREATE OR REPLACE FUNCTION verifier.append(
+ALTER FUNCTION verifier.append RENAME TO append_verification;
+REVOKE ALL ON FUNCTION verifier.append_verification FROM regcred_verifier;
+
+-- `verifier.append_verification`, for events, streams, leases and idempotency keys of the verifier only (SQLSTATE 42501). All
+-- events are by regcred itself and concern the one credential to which the stream belongs.
+CREATE FUNCTION verifier.append(
     p_request es.append_request, p_lease text DEFAULT NULL, p_epoch bigint DEFAULT NULL) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     credential uuid;
-    done       es.appended;
-    event      es.new_event;
 BEGIN
     PERFORM es.require_events(p_request, ARRAY[
         'verification.succeeded', 'verification.failed', 'verification.recovered',
@@ -76,27 +77,11 @@ BEGIN
        OR p_request.idempotency_key NOT LIKE 'verification:%' AND p_request.idempotency_key NOT LIKE 'expiry:%' THEN
         RAISE EXCEPTION 'the stream, lease or key is not one of the verifier' USING ERRCODE = '42501';
     END IF;
-    done := es.append('verification', p_request);
-    IF done.replayed THEN
-        RETURN done;
-    END IF;
-    IF p_lease IS NOT NULL THEN
-        PERFORM es.fence(p_lease, p_epoch);  -- after the append, which must be the first write
-    END IF;
-    -- A late outcome of an older secret does not apply to the newer one. The last outcome in the append counts.
-    FOR n IN REVERSE cardinality(p_request.events) .. 1 LOOP
-        event := p_request.events[n];
-        CONTINUE WHEN event.type NOT IN ('verification.succeeded', 'verification.failed');
-        UPDATE credentials.current c
-            SET verified_version = (event.data->>'secret_version')::integer, verification_code = event.data->>'code'
-            WHERE c.credential_id = credential AND c.account_id = p_request.account_id
-              AND c.verified_version <= (event.data->>'secret_version')::integer;
-        EXIT;
-    END LOOP;
-    RETURN done;
+    RETURN verifier.append_verification(p_request, p_lease, p_epoch);
 END $$;
 
-REVOKE ALL ON FUNCTION verifier.sha1, verifier.stream_of FROM PUBLIC;
+REVOKE ALL ON FUNCTION verifier.append, verifier.sha1, verifier.stream_of FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION verifier.append TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE ON es.leases TO regcred_verifier;
 GRANT EXECUTE ON FUNCTION es.lasts, es.log_end TO regcred_verifier;
 CREATE POLICY verifier ON es.leases TO regcred_verifier USING (name IN ('verifier', 'verifier-schedule'));

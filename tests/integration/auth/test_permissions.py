@@ -42,7 +42,7 @@ IN_ACCOUNT = {"unlimited", "this account"}
 IN_PROJECT = {"unlimited", "this account", "this project", "this account and project"}
 ANY = set(LIMITS)
 
-NOBODY: set[str] = set()  # of a public route, no token is looked at
+NOBODY: set[str] = set()  # of a public route, no token is read
 READ, WRITE = {"credentials:read", "admin"}, {"credentials:write", "admin"}
 ISSUE, RESOLVE = {"secrets:issue", "admin"}, {"credentials:read", "secrets:issue", "admin"}
 AUDIT, METRICS, ADMIN = {"audit:read", "admin"}, {"metrics:read", "admin"}, {"admin"}

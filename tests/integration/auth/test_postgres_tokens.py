@@ -262,7 +262,7 @@ def test_the_query_role_reads_tokens_and_creates_none(database_url: str, clock: 
         with pytest.raises(pg.InsufficientPrivilege):
             reader.add(new_token()[0])
         with pytest.raises(pg.InsufficientPrivilege):
-            reader.writer.revoke(TokenRow(new_token()[0], 1, None), 1, metadata(), at=START)
+            reader.writer.revoke(TokenRow(new_token()[0], 1, None), 1, metadata())
 
 
 @pytest.mark.parametrize("role", ["regcred_projector", "regcred_relay"])

@@ -175,8 +175,7 @@ def _revoke_replaced(
     for (token_id,) in replaced:
         found = tokens.read(token_id)
         if found is not None:
-            metadata = _metadata()
-            writer.revoke(found[0], found[1], metadata, at=metadata.occurred_at)
+            writer.revoke(found[0], found[1], _metadata())
 
 
 def _metadata() -> Metadata:

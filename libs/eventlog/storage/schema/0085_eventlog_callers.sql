@@ -51,7 +51,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM moved)
 $$;
 
--- Each role encrypts with keys that it made itself. So a role that makes a key which nobody can unwrap hinders only itself.
+-- Each role encrypts with keys that it made itself. So a key that cannot be unwrapped only stops the role that made it.
 -- `made_by` is NULL in keys that were made before this migration: all roles use them.
 ALTER TABLE personal.keys ADD COLUMN made_by text;
 DROP INDEX personal.one_in_use;

@@ -90,6 +90,23 @@ def test_a_request_does_not_wait_for_its_record() -> None:
     assert written[-1].omitted == 100 - PER_MINUTE
 
 
+def test_the_omitted_refusals_are_recorded_while_further_ones_arrive() -> None:
+    """Each record causes the next refusal, so the log is never idle; each takes ten seconds."""
+    written: list[RefusedRequest] = []
+
+    def record(found: RefusedRequest) -> None:
+        written.append(found)
+        if not found.omitted:
+            log(refused(f"principal {len(written)}"))
+
+    log = RefusalLog(record, monotonic=lambda: 10.0 * len(written))
+    for _ in range(2 * PER_MINUTE):
+        log(refused())
+    waiting(lambda: any(found.omitted for found in written), "the number of omitted refusals is recorded")
+    log.close()
+    assert [found.omitted for found in written[:PRINCIPALS_PER_MINUTE]].count(PER_MINUTE) == 1
+
+
 def test_a_record_that_fails_is_logged() -> None:
     def record(found: RefusedRequest) -> None:
         raise ConnectionError(found.request_id)
