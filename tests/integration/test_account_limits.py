@@ -279,7 +279,10 @@ def test_tokens_of_tokens_of_an_account_count_together(home: Path, database_url:
 def test_refused_requests_count_against_their_token(home: Path, database_url: str, account: str) -> None:
     with process(home, database_url, token_requests_per_10_seconds=3) as admin:
         token = store_token(
-            database_url, prepare_keys(home / "keys.json"), [TokenScope.ADMIN], accounts=frozenset({"umbrella"})
+            database_url,
+            prepare_keys(home / "keys.json"),
+            [TokenScope.ADMIN],
+            accounts=frozenset({"umbrella"}),
         )
         client = admin.app.test_client()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"

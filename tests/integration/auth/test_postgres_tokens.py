@@ -285,6 +285,9 @@ CHANGES = {
     "expiry": "expires_at = NULL",
     "version": "version = 2",
     "code": "mac = NULL",
+    "unknown scope": "scopes = array_append(scopes, 'another')",
+    "doubled account": "accounts = accounts || accounts",
+    "empty account": "accounts = array_append(accounts, NULL)",
 }
 
 
