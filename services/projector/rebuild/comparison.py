@@ -97,7 +97,8 @@ def read_model_differences(connection: Connection, personal: PersonalKeys) -> It
     """The rows of the live generation that differ from the log up to its checkpoint.
 
     The connection is in a transaction, with one snapshot for all statements. Credentials with dead letters
-    are not compared. Of erased accounts, usages are not compared, and columns may be erased as `rm.erase_account` does.
+    are not compared. Of erased accounts, usages are not compared, and columns may be erased as by
+    `rm.erase_account`.
 
     Raises:
         KeyFileError: the key file is of another installation.

@@ -64,9 +64,7 @@ def test_many_principals_are_limited_too() -> None:
 def test_many_tokens_of_the_same_accounts_neither_flood_a_trail_nor_hide_others() -> None:
     """An administrator of an account creates tokens and tries each of them at another account."""
     limiter, accounts = RefusalLimiter(), frozenset({"umbrella"})
-    recorded = [
-        limiter.admit(refused(str(number), accounts), 0.0) for number in range(PRINCIPALS_PER_MINUTE)
-    ]
+    recorded = [limiter.admit(refused(str(number), accounts), 0.0) for number in range(PRINCIPALS_PER_MINUTE)]
     assert sum(found is not None for found in recorded) == PRINCIPALS_OF_ACCOUNTS
     assert limiter.uncounted == PRINCIPALS_PER_MINUTE - PRINCIPALS_OF_ACCOUNTS
     assert limiter.admit(refused("another", frozenset({"third"})), 0.0) is not None
