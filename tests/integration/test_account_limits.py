@@ -10,13 +10,13 @@ import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
-from chassis.authentication.limit_buckets import DatabaseBuckets
 from chassis.authentication.tokens import TokenScope
 from chassis.database import open_pool
 from chassis.ids import new_id
 from chassis.runtime.limiter import Limit, Limiter, LimitReached
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from chassis.web.limit_buckets import DatabaseBuckets
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api

@@ -9,6 +9,7 @@ closed. So a new connection is always accepted.
 
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -126,7 +127,8 @@ class _Connection(HTTPChannel):
                 self.handle_close()
         elif waited >= (limits.request_seconds if self.request.headers_finished else limits.head_seconds):
             with self.requests_lock:
-                self.request.error, self.request.completed = EarlyRefusal.request_timeout(), True
+                self.request.error = EarlyRefusal(HTTPStatus.REQUEST_TIMEOUT)
+                self.request.completed = True
                 self.requests.append(self.request)
                 self.request = None
                 self.server.add_task(self)
@@ -176,7 +178,7 @@ class Server(TcpWSGIServer):
             threads, queued = self._readiness, _READINESS_QUEUED
         idle = len(threads.threads) - threads.active_count
         if len(threads.queue) >= queued + idle:
-            request.error = EarlyRefusal.overloaded()
+            request.error = EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE)
             threads = self._prompt
         threads.add_task(task)
 

@@ -11,13 +11,12 @@ from itertools import count
 from secrets import token_bytes
 
 from chassis.authentication.token_table import PostgresTokens
-from chassis.authentication.tokens import Principal, StoredToken, TokenScope, compose
+from chassis.authentication.tokens import RANDOM_BYTES, Principal, StoredToken, TokenScope, compose
 from chassis.secret import Secret
 from credentials.postgres_tokens import PostgresTokenWriter
 from eventlog.events import Metadata
 from eventlog.storage import IdempotencyKeyReused, VersionConflict
 
-RANDOM_BYTES = 38
 _KEY_AGE = timedelta(hours=24)  # then the key is free, as for every other request
 
 Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file

@@ -10,7 +10,7 @@ from chassis.atomic_file import replace_file
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_row import authenticate_rows
 from chassis.authentication.token_table import PostgresTokens, token_hash
-from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
+from chassis.authentication.tokens import RANDOM_BYTES, StoredToken, TokenScope, compose, parse
 from chassis.database import open_pool
 from chassis.ids import new_id
 from chassis.runtime.clock import now
@@ -32,7 +32,6 @@ from secretstore.personal_keys import open_personal_keys
 _SERVICE_ROLE = "regcred_credentials"  # writes tokens and the id of the installation
 _ROW_CODES = "0084_auth_token_events.sql"
 _CREATOR = "regcred up"
-_RANDOM_BYTES = 38
 _PRIVATE = 0o600
 _REPLACED = """
 SELECT token_id FROM auth.tokens
@@ -130,7 +129,7 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
             raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")
         token_id = parsed.token_id
     else:
-        token_id, text = compose(token_bytes(_RANDOM_BYTES))
+        token_id, text = compose(token_bytes(RANDOM_BYTES))
         replace_file(path, f"{text.reveal()}\n".encode(), mode=_PRIVATE)
     token = StoredToken(
         token_id=token_id,
