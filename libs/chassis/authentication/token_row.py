@@ -6,7 +6,7 @@ the token's stream in the log to which it belongs, so that an earlier row that w
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -74,23 +74,28 @@ def row_code(token: StoredToken, version: int, authenticate: AuthenticateRow) ->
 
 
 def row_of(columns: tuple[Any, ...]) -> TokenRow:
-    """The row with these values of `COLUMNS`."""
+    """The row with these values of `COLUMNS`.
+
+    The service writes known scopes, and lists without duplicates and in their order. A row with others has no
+    code.
+    """
     token_id, name, digest, scopes, accounts, projects, created_at, created_by, *rest = columns
     expires_at, revoked_at, version, mac = rest
     token = StoredToken(
         token_id=token_id,
         name=name,
         hash=digest,
-        # A scope of a later release is dropped, so that the code of the row differs.
         scopes=frozenset(TokenScope(scope) for scope in scopes if scope in _SCOPES),
-        accounts=None if accounts is None else frozenset(accounts),
-        projects=None if projects is None else frozenset(projects),
+        accounts=_ids(accounts),
+        projects=_ids(projects),
         created_at=created_at,
         created_by=created_by,
         expires_at=expires_at,
         revoked_at=revoked_at,
     )
-    return TokenRow(token, version, mac)
+    lists = ((scopes, token.scopes), (accounts, token.accounts), (projects, token.projects))
+    as_written = all(stored == _sorted(read) for stored, read in lists)
+    return TokenRow(token, version, mac if as_written else None)
 
 
 def stream_of_token(token_id: str) -> UUID:
@@ -99,7 +104,11 @@ def stream_of_token(token_id: str) -> UUID:
     return UUID(f"{digest[:12]}5{digest[13:16]}8{digest[17:32]}")
 
 
-def _sorted(ids: frozenset[str] | None) -> list[str] | None:
+def _ids(stored: list[str | None] | None) -> frozenset[str] | None:
+    return None if stored is None else frozenset(each for each in stored if each is not None)
+
+
+def _sorted(ids: Collection[str] | None) -> list[str] | None:
     return None if ids is None else sorted(ids)
 
 

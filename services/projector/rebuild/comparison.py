@@ -6,6 +6,7 @@ The stored rows are read in the same order, so that only the rows of one credent
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, LiteralString
@@ -22,6 +23,7 @@ from eventlog.storage import PersonalKeys, stream_grouped
 from projector.write.archived_segments import last_archived_position
 from projector.write.combine import combine
 from projector.write.generations import consumer_of
+from projector.write.projections.audit import personal_paths
 from projector.write.projections.audit_index import SPAN
 from projector.write.projections.changes import Change, Table
 from projector.write.projections.projected_event import project
@@ -71,6 +73,7 @@ WHERE ({archived} = 0 OR coalesce(a.span, s.span) * {size} > {archived})
   AND (a.earliest, a.latest) IS DISTINCT FROM (s.earliest, s.latest) ORDER BY 1
 """
 # Personal data in these columns of the audit trail is replaced when an account is erased (ADR 14).
+_REPLACED = "erased"
 _ERASABLE = frozenset(
     (
         *("actor_id", "actor_name", "on_behalf_of", "source_ip", "request_id", "correlation_id"),
@@ -94,7 +97,8 @@ def read_model_differences(connection: Connection, personal: PersonalKeys) -> It
     """The rows of the live generation that differ from the log up to its checkpoint.
 
     The connection is in a transaction, with one snapshot for all statements. Credentials with dead letters
-    are not compared. Of erased accounts, usages and columns with personal data are not compared.
+    are not compared. Of erased accounts, usages are not compared, and columns may be erased as by
+    `rm.erase_account`.
 
     Raises:
         KeyFileError: the key file is of another installation.
@@ -155,17 +159,19 @@ class _StoredRows:
         found = []
         for key, wanted, row in merge_rows(expected, self._through(before)):
             each = difference(f"rm.{self._table}", _shown(self._table, key, row or wanted), wanted, row)
-            if each is not None and (each.problem != "changed" or (each := self._without_erased(each, row))):
+            if each is not None and wanted is not None and row is not None:
+                each = self._without_erased(each, wanted, row)
+            if each is not None:
                 found.append(each)
         return found
 
-    def _without_erased(self, found: Difference, row: Row | None) -> Difference | None:
+    def _without_erased(self, found: Difference, wanted: Row, row: Row) -> Difference | None:
         """Ignore columns that were replaced when the account was erased."""
-        if self._table != "audit_events" or row is None:
+        if self._table != "audit_events":
             return found
         if row["position"] >= self._scope.erased.get(row["account_id"], 0):
             return found
-        columns = tuple(column for column in found.columns if column not in _ERASABLE)
+        columns = tuple(column for column in found.columns if not _is_erasure(column, wanted, row))
         return Difference(found.table, found.key, found.problem, columns) if columns else None
 
     def _through(self, before: Key) -> Iterator[tuple[Key, Row]]:
@@ -196,6 +202,39 @@ def _shown(table: Table, key: Key, row: Row | None) -> object:
     if row is not None and table in {"credentials", "usages", "verifications"}:
         return row[{"credentials": "credential_id", "usages": "usage_id"}.get(table, "verification_id")]
     return " ".join(map(str, key[2:]))
+
+
+@cache
+def _personal_paths() -> Mapping[str, Sequence[Sequence[str]]]:
+    return personal_paths()
+
+
+def _is_erasure(column: str, wanted: Row, row: Row) -> bool:
+    """Whether `rm.erase_account` replaces the wanted value of a column by that of the row."""
+    paths = _personal_paths().get(row["action"], [])
+    match column:
+        case "before" | "after":
+            return bool(row[column] == _erased(wanted[column], paths))
+        case "actor_id" | "actor_name" if row["actor_type"] == "system":
+            return False
+        case "reason" if ("reason",) not in paths:
+            return False
+    return column in _ERASABLE and row[column] == _REPLACED
+
+
+def _erased(document: Any, paths: Sequence[Sequence[str]]) -> Any:
+    """The document without the texts at these paths, as `rm.erased`."""
+    for path in paths:
+        document = _erased_at(document, path)
+    return document
+
+
+def _erased_at(document: Any, path: Sequence[str]) -> Any:
+    if not path:
+        return _REPLACED if isinstance(document, str) else document
+    if not isinstance(document, dict) or path[0] not in document:
+        return document
+    return {**document, path[0]: _erased_at(document[path[0]], path[1:])}
 
 
 def _is_compared(scope: _Scope, position: int) -> bool:

@@ -285,6 +285,9 @@ CHANGES = {
     "expiry": "expires_at = NULL",
     "version": "version = 2",
     "code": "mac = NULL",
+    "unknown scope": "scopes = array_append(scopes, 'another')",
+    "doubled account": "accounts = accounts || accounts",
+    "empty account": "accounts = array_append(accounts, NULL)",
 }
 
 
@@ -346,3 +349,19 @@ def test_a_token_event_is_appended_only_for_its_row(tokens: Tokens, pool: Pool) 
         argument = append_request(service_token_stream(ours.token_id), 0, [event], None, None)
         with pytest.raises(pg.InsufficientPrivilege), pool.connection() as connection:
             connection.execute("SELECT auth.append(%s, %s)", (argument, row))
+
+
+def test_the_service_cannot_revive_a_revoked_token(tokens: Tokens, pool: Pool) -> None:
+    """A process of 0.9.0 revokes by writing the column, without an event that would contradict."""
+    stored, text = new_token()
+    tokens.add(stored)
+    with pool.connection() as connection:
+        for time in ("infinity", "3000-01-01"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(_REVOKE, (time, stored.token_id))
+        assert connection.execute(_REVOKE, ("now", stored.token_id)).rowcount == 1
+        assert connection.execute(_REVOKE, (None, stored.token_id)).rowcount == 0
+    assert tokens.authenticate(text) is None
+
+
+_REVOKE = "UPDATE auth.tokens SET revoked_at = %s WHERE token_id = %s"

@@ -103,3 +103,26 @@ def test_only_one_credential_is_in_memory_and_parts_of_it_agree(
 
 def nobody(_progress: RebuildProgress) -> None:
     """Report no progress."""
+
+
+def test_what_the_role_of_the_projector_can_falsify_is_found_and_repaired(
+    projected: Connection, log: Log, database_url: str, personal: PersonalKeys
+) -> None:
+    """A compromised projector writes false rows, and skips events by moving the checkpoint."""
+    log.append(payloads.restricted(3, "shop"))  # position 14; position 13 is not applied yet
+    projected.execute(
+        "INSERT INTO rm_g1.audit_events SELECT (a).* FROM (SELECT jsonb_populate_record(x,"
+        ' \'{"position": 13, "actor_name": "somebody", "action": "credential.removed"}\') AS a'
+        " FROM rm_g1.audit_events x WHERE position = 1) r"
+    )
+    projected.execute("UPDATE rm_g1.usages SET project_id = 'another'")
+    projected.execute("UPDATE rm.generations SET position = 14 WHERE generation = 1")
+    found = {(each.table, each.key, each.problem) for each in differences(database_url, personal)}
+    assert ("rm.audit_events", "13", "unexpected") in found  # of another credential
+    assert ("rm.audit_events", "13", "missing") in found
+    assert ("rm.audit_events", "14", "missing") in found
+    assert ("rm.credentials", str(credential(3)), "missing") in found
+    assert any(table == "rm.usages" and problem == "changed" for table, _, problem in found)
+
+    rebuild(database_url, resume=False, switch=True, report=nobody, personal=personal)
+    assert differences(database_url, personal) == []

@@ -23,6 +23,7 @@ from projector.write import generations
 from projector.write.projections.audit import personal_paths
 from tests.integration.projector import payloads
 from tests.integration.projector.accounts import Accounts, a_life
+from tests.integration.projector.comparing import differences
 from tests.integration.projector.payloads import Connection, Log, content
 from tests.support.log import fault_of, log_is_complete
 from tests.support.personal_keys import personal_keys
@@ -210,3 +211,26 @@ def test_only_rows_before_the_erasure_of_the_account_are_changed(
         projector.execute("SELECT rm.erase_account(1, %s, %s)", (account, Jsonb(personal_paths())))
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [(ERASED,), ("Canary stays",), ("operator",), ("Canary acme",)]
+
+
+def test_texts_of_an_erased_account_that_no_erasure_replaces_are_found(
+    accounts: Accounts, database_url: str, projector: Connection
+) -> None:
+    """The projector chooses the paths that `rm.erase_account` replaces."""
+    accounts.happens("acme", *a_life("acme", 1))
+    accounts.project()
+    accounts.erase("acme")
+    accounts.project()
+    assert differences(database_url, accounts.personal) == []
+
+    paths = {
+        "credential.added": [["registry", "host"]],
+        "secret.issued": [["format"]],
+        "credential.removed": [["reason"]],
+    }
+    projector.execute("SELECT rm.erase_account(1, 'acme', %s)", (Jsonb(paths),))
+    found = {(each.key, each.problem, each.columns) for each in differences(database_url, accounts.personal)}
+    assert found
+    assert {columns for _, _, columns in found} == {("after",)}
+    rebuild(database_url, resume=False, switch=True, report=lambda _: None, personal=accounts.personal)
+    assert differences(database_url, accounts.personal) == []
