@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
+from chassis.runtime.turns import leave_turn
+
 PROCESS_SLOTS = 16  # of all kinds together; the other threads of the HTTP server serve short requests
 
 _process = BoundedSemaphore(PROCESS_SLOTS)
@@ -21,7 +23,8 @@ class TooManyAtOnce(Exception):
 class Slots:
     """`total` slots of one kind in this process, of which one account gets at most `per_account`.
 
-    Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot.
+    Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot. Who holds one
+    mostly waits, so the turn of its request ends.
 
     The last `reserved` slots are for accounts that hold none, so that few accounts cannot hold all.
     """
@@ -49,6 +52,7 @@ class Slots:
             if not _process.acquire(blocking=False):
                 raise TooManyAtOnce(self._retry_after)
             self._in_use[account_id] += 1
+        leave_turn()
         try:
             yield
         finally:
