@@ -17,7 +17,10 @@ class _Caller:
 
 
 class Turns:
-    """Each caller has at most `most` turns at the same time. The others wait without a thread."""
+    """Each caller has at most `most` turns at the same time, and half of them while others have some.
+
+    Further requests wait without a thread.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -35,7 +38,7 @@ class Turns:
         """Call `begin` as soon as the caller has a turn, here or in the thread that ends another one."""
         with self._lock:
             found = self._callers.setdefault(caller, _Caller())
-            if found.running >= self._most:
+            if found.running >= self._allowed():
                 found.waiting.append(begin)
                 self.waiting += 1
                 return
@@ -44,16 +47,21 @@ class Turns:
 
     def end(self, caller: Hashable) -> None:
         """End a turn of a caller."""
+        begun = []
         with self._lock:
             found = self._callers[caller]
-            if not found.waiting:
-                found.running -= 1
-                if not found.running:
-                    del self._callers[caller]
-                return
-            begin = found.waiting.popleft()
-            self.waiting -= 1
-        begin()
+            found.running -= 1
+            while found.waiting and found.running < self._allowed():
+                begun.append(found.waiting.popleft())
+                found.running += 1
+                self.waiting -= 1
+            if not found.running:
+                del self._callers[caller]
+        for begin in begun:
+            begin()
+
+    def _allowed(self) -> int:
+        return self._most if len(self._callers) == 1 else max(self._most // 2, 1)
 
 
 class Turn:

@@ -39,14 +39,14 @@ _UNLIMITED = 2**40
 class ServerLimits:
     """Limits of one process.
 
-    One caller has `turns` requests in progress, besides those that only wait, and at most `queued_of_caller`
-    before them. `held_bytes` are those of requests and of responses that wait for their clients. At least
+    One caller has `turns` requests in progress, half of them while others have some, besides those that only
+    wait, and at most `queued_of_caller` before them. `held_bytes` are those of requests and of responses that wait for their clients. At least
     `send_bytes` of a response are sent in each `send_seconds`.
     """
 
     threads: int = 24
     queued: int = 256
-    turns: int = 3
+    turns: int = 4
     queued_of_caller: int = 128
     connections: int = 512
     held_bytes: int = 32 * 1024 * 1024
