@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-from chassis.runtime.turns import leave_turn
+from chassis.runtime.turns import out_of_turn
 
 PROCESS_SLOTS = 16  # of all kinds together; the other threads of the HTTP server serve short requests
 
@@ -24,7 +24,7 @@ class Slots:
     """`total` slots of one kind in this process, of which one account gets at most `per_account`.
 
     Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot. Who holds one
-    mostly waits, so the turn of its request ends.
+    mostly waits, so its request takes no turn.
 
     The last `reserved` slots are for accounts that hold none, so that few accounts cannot hold all.
     """
@@ -52,9 +52,9 @@ class Slots:
             if not _process.acquire(blocking=False):
                 raise TooManyAtOnce(self._retry_after)
             self._in_use[account_id] += 1
-        leave_turn()
         try:
-            yield
+            with out_of_turn():
+                yield
         finally:
             _process.release()
             with self._lock:

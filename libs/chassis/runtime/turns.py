@@ -5,7 +5,8 @@ do, and each further one makes all others slower.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, local
 
@@ -60,35 +61,61 @@ class Turns:
         for begin in begun:
             begin()
 
+    def resume(self, caller: Hashable) -> None:
+        """Take a turn for a request that goes on, also if the caller has too many with it."""
+        with self._lock:
+            self._callers.setdefault(caller, _Caller()).running += 1
+
     def _allowed(self) -> int:
         return self._most if len(self._callers) == 1 else max(self._most // 2, 1)
 
 
 class Turn:
-    """One turn of the current thread. `end` is called once, at its end or when it only waits."""
+    """The turn of a caller, for the request that this thread handles in this context. `None`: no turn."""
 
-    def __init__(self, end: Callable[[], None]) -> None:
-        self._end: Callable[[], None] | None = end
+    def __init__(self, turns: Turns, caller: Hashable | None) -> None:
+        self._turns = turns
+        self._caller = caller
+        self._pauses = 0
 
     def __enter__(self) -> None:
         _current.turn = self
 
     def __exit__(self, *_exception: object) -> None:
         _current.turn = None
-        self.finish()
+        if not self._pauses:
+            self._end()
+        self._caller = None
 
-    def finish(self) -> None:
-        """End it, unless it has ended."""
-        end, self._end = self._end, None
-        if end is not None:
-            end()
+    def pause(self) -> None:
+        """End it until `resume`. Pauses can be nested."""
+        self._pauses += 1
+        if self._pauses == 1:
+            self._end()
+
+    def resume(self) -> None:
+        """Take it again."""
+        self._pauses -= 1
+        if not self._pauses and self._caller is not None:
+            self._turns.resume(self._caller)
+
+    def _end(self) -> None:
+        if self._caller is not None:
+            self._turns.end(self._caller)
 
 
 _current = local()
 
 
-def leave_turn() -> None:
-    """Let another request of this caller begin, because the one of this thread only waits from here on."""
+@contextmanager
+def out_of_turn() -> Iterator[None]:
+    """Let another request of the caller begin while that of this thread mostly waits, in this context."""
     turn: Turn | None = getattr(_current, "turn", None)
-    if turn is not None:
-        turn.finish()
+    if turn is None:
+        yield
+        return
+    turn.pause()
+    try:
+        yield
+    finally:
+        turn.resume()

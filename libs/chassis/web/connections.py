@@ -40,8 +40,8 @@ class ServerLimits:
     """Limits of one process.
 
     One caller has `turns` requests in progress, half of them while others have some, besides those that only
-    wait, and at most `queued_of_caller` before them. `held_bytes` are those of requests and of responses that wait for their clients. At least
-    `send_bytes` of a response are sent in each `send_seconds`.
+    wait, and at most `queued_of_caller` before them. `held_bytes` are those of requests and of responses that
+    wait for their clients. At least `send_bytes` of a response are sent in each `send_seconds`.
     """
 
     threads: int = 24
@@ -212,7 +212,7 @@ class Server(TcpWSGIServer):
     def turn_of(self, task: _Connection) -> Turn:
         """The turn of the request that a thread begins to handle."""
         caller, task.caller = task.caller, None
-        return Turn(partial(self._turns.end, caller) if caller is not None else _nothing)
+        return Turn(self._turns, caller)
 
     def _refuse(self, task: _Connection, reason: EarlyRefusal) -> None:
         task.requests[0].error = reason
@@ -287,7 +287,3 @@ def _threads(number: int) -> ThreadedTaskDispatcher:
 def _idle(threads: ThreadedTaskDispatcher) -> int:
     number: int = len(threads.threads) - threads.active_count
     return number
-
-
-def _nothing() -> None:
-    return None

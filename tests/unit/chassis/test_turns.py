@@ -2,8 +2,11 @@
 
 from functools import partial
 
+import pytest
+
+from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.runtime.slots import Slots
-from chassis.runtime.turns import Turn, Turns, leave_turn
+from chassis.runtime.turns import Turn, Turns, out_of_turn
 
 
 def test_a_caller_has_few_turns_and_delays_no_other() -> None:
@@ -38,22 +41,35 @@ def test_a_caller_has_half_of_its_turns_while_others_have_some() -> None:
     assert began[6:] == ["greedy 5", "greedy 6", "greedy 7"]
 
 
-def test_a_request_that_only_waits_leaves_its_turn_once() -> None:
-    ended = list[str]()
-    with Turn(lambda: ended.append("end")):
-        assert not ended
-        with Slots(total=1, per_account=1, retry_after=1).one("a"):
-            assert ended == ["end"]
-        leave_turn()
-    assert ended == ["end"]
-    leave_turn()
-    assert ended == ["end"]
+def test_a_request_takes_no_turn_while_it_waits() -> None:
+    turns, began = Turns(1), list[str]()
+    turns.take("a", partial(began.append, "first"))
+    turns.take("a", partial(began.append, "second"))
+    with Turn(turns, "a"):
+        turns.take("a", partial(began.append, "third"))
+        assert began == ["first"]
+        with Slots(total=1, per_account=1, retry_after=1).one("a"), GuardedDependency(slots=1).call():
+            assert began == ["first", "second"]
+    assert began == ["first", "second"], "it went on, so two were in progress"
+    turns.end("a")
+    assert began == ["first", "second", "third"]
+    turns.end("a")
+    assert turns.waiting_of("a") == turns.waiting == 0
+
+
+def test_a_request_takes_its_turn_while_it_uses_the_database() -> None:
+    turns, began = Turns(1), list[str]()
+    for name in ("first", "second"):
+        turns.take("a", partial(began.append, name))
+    with Turn(turns, "a"), GuardedDependency(slots=1, in_turn=True).call():
+        assert began == ["first"]
+    assert began == ["first", "second"]
 
 
 def test_a_turn_ends_after_an_exception() -> None:
-    ended = list[str]()
-    try:
-        with Turn(lambda: ended.append("end")):
-            raise ZeroDivisionError
-    except ZeroDivisionError:
-        assert ended == ["end"]
+    turns, began = Turns(1), list[str]()
+    for name in ("first", "second"):
+        turns.take("a", partial(began.append, name))
+    with pytest.raises(ZeroDivisionError), Turn(turns, "a"), out_of_turn():
+        raise ZeroDivisionError
+    assert began == ["first", "second"]
