@@ -1,4 +1,4 @@
-"""How much one account slows another: resolutions of the one, and `/healthz`, while the other does its worst.
+"""How much one account slows another: resolutions of the one, and `/healthz`, while the other attacks it.
 
 The server is a complete `regcred up` without a gateway. Each attack is compared with the quiet server of the
 same run. A response that does not come counts with the time that the client waited for it.
@@ -16,7 +16,7 @@ from statistics import quantiles
 from threading import Thread
 
 from bench.benchmark import Benchmark, Options, Row, Target
-from bench.isolation_attacks import ACCOUNT, ATTACKS, Attack, Prey, under
+from bench.isolation_attacks import ACCOUNT, ATTACKS, Attack, Attacked, under
 from bench.platform_load import Server
 from bench.servers import postgres
 from tests.support.servers import free_port
@@ -49,19 +49,19 @@ def open_isolation(options: Options) -> Iterator[list[Benchmark]]:
             "REGCRED_TOKEN_ISSUERS": f"{issuer}=http://127.0.0.1:{silent}/jwks",
         }
         with System(Path(folder) / "home", environment) as system:
-            prey = _greedy(system, registry, issuer)
+            attacked = _greedy(system, registry, issuer)
             resolution = _quiet(system)
-            yield [_benchmark(attack, prey, resolution, seconds) for attack in ATTACKS]
+            yield [_benchmark(attack, attacked, resolution, seconds) for attack in ATTACKS]
 
 
-def _benchmark(attack: Attack, prey: Prey, resolution: bytes, seconds: float) -> Benchmark:
-    health = prey.server.request("GET", "/healthz")
+def _benchmark(attack: Attack, attacked: Attacked, resolution: bytes, seconds: float) -> Benchmark:
+    health = attacked.server.request("GET", "/healthz")
 
     def run() -> Mapping[str, float]:
-        quiet, _ = _measured(prey.server, resolution, health, seconds)
-        with under(attack, prey):
+        quiet, _ = _measured(attacked.server, resolution, health, seconds)
+        with under(attack, attacked):
             time.sleep(SETTLE_SECONDS)
-            loaded, healthy = _measured(prey.server, resolution, health, seconds)
+            loaded, healthy = _measured(attacked.server, resolution, health, seconds)
         time.sleep(SETTLE_SECONDS)
         return {
             "quiet p50": _percentile(quiet, 50),
@@ -98,7 +98,7 @@ def _measured(
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of resolutions and health checks at a constant rate, each with a connection of its own."""
     started = time.monotonic()
-    due = [started + place / PER_SECOND for place in range(int(seconds * PER_SECOND))]
+    due = [started + number / PER_SECOND for number in range(int(seconds * PER_SECOND))]
 
     def later(request: bytes, moment: float) -> float:
         time.sleep(max(0.0, moment - time.monotonic()))
@@ -126,7 +126,7 @@ def _percentile(values: list[float], number: int) -> float:
     return quantiles(values, n=100, method="inclusive")[number - 1]
 
 
-def _greedy(system: System, registry: str, issuer: str) -> Prey:
+def _greedy(system: System, registry: str, issuer: str) -> Attacked:
     scopes = ["credentials:read", "credentials:write", "secrets:issue", "audit:read"]
     with system.client() as client:
         made = client.post(
@@ -138,7 +138,7 @@ def _greedy(system: System, registry: str, issuer: str) -> Prey:
         )
         added.raise_for_status()
     server = Server(port=system.port, token=made.json()["token"])
-    return Prey(server=server, credential_id=added.json()["id"], registry=registry, issuer=issuer)
+    return Attacked(server=server, credential_id=added.json()["id"], registry=registry, issuer=issuer)
 
 
 def _quiet(system: System) -> bytes:
@@ -157,7 +157,7 @@ def _quiet(system: System) -> bytes:
 
 @contextmanager
 def _silent() -> Iterator[int]:
-    """The port of a server that accepts connections and says nothing."""
+    """The port of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", free_port()), backlog=512) as listener:
         accepted: list[socket.socket] = []
         Thread(target=_accept, args=(listener, accepted.append), daemon=True).start()

@@ -1,4 +1,4 @@
-"""What one account does at its worst, in a process of its own that does not slow the measuring client."""
+"""The heaviest load that one account can cause, in a process that does not slow the measuring client."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ _READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prey:
+class Attacked:
     """The attacked server with a token and a credential of the account, and a trusted issuer that hangs."""
 
     server: Server
@@ -44,59 +44,65 @@ class Attack:
 
     name: str
     threads: int
-    once: Callable[[Prey], bytes]
+    once: Callable[[Attacked], bytes]
     slowly: bool = False
 
 
-def _waits(prey: Prey) -> bytes:
-    return prey.post(f"credentials/{prey.credential_id}/verifications", {}, "Prefer: wait=30")
+def _waits(attacked: Attacked) -> bytes:
+    return attacked.post(f"credentials/{attacked.credential_id}/verifications", {}, "Prefer: wait=30")
 
 
-def _slow_body(prey: Prey) -> bytes:
-    return prey.post("credentials", {"name": "x" * 4000})
+def _slow_body(attacked: Attacked) -> bytes:
+    return attacked.post("credentials", {"name": "x" * 4000})
 
 
-def _half_head(prey: Prey) -> bytes:
-    return prey.get("credentials", "X-Padding: " + "x" * 4000)
+def _half_head(attacked: Attacked) -> bytes:
+    return attacked.get("credentials", "X-Padding: " + "x" * 4000)
 
 
-def _unsigned(prey: Prey) -> bytes:
+def _unsigned(attacked: Attacked) -> bytes:
     def part(document: Mapping[str, object]) -> str:
         return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
     head = part({"alg": "RS256", "typ": "JWT", "kid": new_id().hex})
     claims = part(
-        {"iss": prey.issuer, "sub": "x", "aud": "regcred", "exp": int(time.time()) + 600, "scope": "admin"}
+        {
+            "iss": attacked.issuer,
+            "sub": "x",
+            "aud": "regcred",
+            "exp": int(time.time()) + 600,
+            "scope": "admin",
+        }
     )
-    forged = Server(port=prey.server.port, token=f"{head}.{claims}.{'A' * 342}")
-    return forged.request("GET", prey.path("credentials"))
+    forged = Server(port=attacked.server.port, token=f"{head}.{claims}.{'A' * 342}")
+    return forged.request("GET", attacked.path("credentials"))
 
 
-def _unknown_position(prey: Prey) -> bytes:
-    return prey.get("credentials", f"Regcred-Wait-For: {new_id()}:1")
+def _unknown_position(attacked: Attacked) -> bytes:
+    return attacked.get("credentials", f"Regcred-Wait-For: {new_id()}:1")
 
 
-def _follow(prey: Prey) -> bytes:
-    return prey.get("audit-events?follow=true&follow_seconds=3600", "Accept: application/x-ndjson")
+def _follow(attacked: Attacked) -> bytes:
+    return attacked.get("audit-events?follow=true&follow_seconds=3600", "Accept: application/x-ndjson")
 
 
-def _long_list(prey: Prey) -> bytes:
+def _long_list(attacked: Attacked) -> bytes:
     prefixes = ["a/"] * 200_000
-    return prey.post("credentials", _addition(prey.registry, repository_prefixes=prefixes))
+    return attacked.post("credentials", _addition(attacked.registry, repository_prefixes=prefixes))
 
 
-def _refused(prey: Prey) -> bytes:
+def _refused(attacked: Attacked) -> bytes:
     images = [f"reg{number % 10}.example.com/app-{number}" for number in range(100)]
     workload = {"kind": "job", "name": "x"}
-    return prey.post("pull-secrets", {"images": images, "project_id": "shop", "workload": workload})
+    return attacked.post("pull-secrets", {"images": images, "project_id": "shop", "workload": workload})
 
 
-def _add(prey: Prey) -> bytes:
-    return prey.post("credentials", _addition(prey.registry))
+def _add(attacked: Attacked) -> bytes:
+    return attacked.post("credentials", _addition(attacked.registry))
 
 
-def _verify(prey: Prey) -> bytes:
-    return prey.post(f"credentials/{prey.credential_id}/verifications", {})
+def _verify(attacked: Attacked) -> bytes:
+    return attacked.post(f"credentials/{attacked.credential_id}/verifications", {})
 
 
 ATTACKS = (
@@ -114,11 +120,11 @@ ATTACKS = (
 
 
 @contextmanager
-def under(attack: Attack, prey: Prey) -> Iterator[None]:
-    """The attack goes on while the block runs."""
+def under(attack: Attack, attacked: Attacked) -> Iterator[None]:
+    """The attack continues while the block runs."""
     context = multiprocessing.get_context("spawn")
     began, stop = context.Event(), context.Event()
-    process = context.Process(target=_attack, args=(attack.name, prey, began, stop), daemon=True)
+    process = context.Process(target=_attack, args=(attack.name, attacked, began, stop), daemon=True)
     process.start()
     try:
         if not began.wait(_READY_SECONDS):
@@ -131,19 +137,21 @@ def under(attack: Attack, prey: Prey) -> Iterator[None]:
         process.join()
 
 
-def _attack(name: str, prey: Prey, began: Event, stop: Event) -> None:
+def _attack(name: str, attacked: Attacked, began: Event, stop: Event) -> None:
     [attack] = [each for each in ATTACKS if each.name == name]
     for _ in range(attack.threads):
-        Thread(target=_repeat, args=(attack, prey, stop), daemon=True).start()
+        Thread(target=_repeat, args=(attack, attacked, stop), daemon=True).start()
     began.set()
     stop.wait()
 
 
-def _repeat(attack: Attack, prey: Prey, stop: Event) -> None:
+def _repeat(attack: Attack, attacked: Attacked, stop: Event) -> None:
     while not stop.is_set():
         try:
-            with socket.create_connection(("127.0.0.1", prey.server.port), RESPONSE_SECONDS) as connection:
-                request = attack.once(prey)
+            with socket.create_connection(
+                ("127.0.0.1", attacked.server.port), RESPONSE_SECONDS
+            ) as connection:
+                request = attack.once(attacked)
                 if attack.slowly:
                     _trickle(connection, request, stop)
                     continue
@@ -159,10 +167,10 @@ def _trickle(connection: socket.socket, request: bytes, stop: Event) -> None:
     head, separator, body = request.partition(b"\r\n\r\n")
     sent = head + separator if body else head[:60]
     connection.sendall(sent)
-    for place in range(len(sent), len(request) - 1):
+    for position in range(len(sent), len(request) - 1):
         if stop.wait(_TRICKLE_SECONDS):
             return
-        connection.sendall(request[place : place + 1])
+        connection.sendall(request[position : position + 1])
 
 
 def _with(request: bytes, *headers: str) -> bytes:

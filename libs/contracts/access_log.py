@@ -1,4 +1,4 @@
-"""The event of a refused request, and the account that it belongs to. Pure."""
+"""The event of a refused request, and the account that it belongs to."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -13,14 +13,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from chassis.database import Connection
-from eventlog.storage import KeyUnreadable, PersonalKeys
+from eventlog.storage import KeyMissing, KeyUnreadable, PersonalKeys
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _NONCE_BYTES = 12
-_IN_USE = "SELECT account_id, wrapped FROM personal.keys WHERE wrapped IS NOT NULL ORDER BY account_id"
+_IN_USE = """
+SELECT account_id, number, wrapped FROM personal.keys WHERE wrapped IS NOT NULL ORDER BY account_id, number
+"""
 _ERASE = """
 UPDATE personal.keys SET wrapped = NULL, erased_at = clock_timestamp()
-WHERE wrapped IS NOT NULL AND account_id = ANY (%s)
+WHERE wrapped IS NOT NULL AND (account_id, number) IN (SELECT * FROM unnest(%s::text[], %s::integer[]))
 """
 
 
@@ -29,23 +31,27 @@ def open_personal_keys(keys: KeyFile) -> PersonalKeys:
     return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)
 
 
-def accounts_without_readable_key(keys: KeyFile | None, connection: Connection) -> list[str]:
-    """The accounts whose key of personal data this key file cannot unwrap. `None` can unwrap none."""
+def unreadable_personal_keys(keys: KeyFile | None, connection: Connection) -> list[tuple[str, int]]:
+    """The keys of personal data that this key file cannot unwrap: account and number of each.
+
+    `None` can unwrap none. An account can have several keys, one for each role that writes its events.
+    """
     wrapping = KeyFileWrapping(keys) if keys else None
     return [
-        account_id
-        for account_id, wrapped in connection.execute(_IN_USE)
+        (account_id, number)
+        for account_id, number, wrapped in connection.execute(_IN_USE)
         if wrapping is None or not _can_unwrap(wrapping, account_id, wrapped)
     ]
 
 
-def erase_personal_keys(accounts: Sequence[str], connection: Connection) -> None:
-    """Erase the keys of these accounts, so that their next event gets a new one.
+def erase_personal_keys(keys: Sequence[tuple[str, int]], connection: Connection) -> None:
+    """Erase these keys (account and number of each). The next event of their accounts gets a new one.
 
-    Personal data in their earlier events reads `erased`, as after an erasure. Only the owner of the database
-    may do this.
+    Personal data in the events that they encrypted reads `erased`, as after an erasure. Only the owner
+    of the database may do this.
     """
-    connection.execute(_ERASE, (list(accounts),))
+    accounts, numbers = [account for account, _ in keys], [number for _, number in keys]
+    connection.execute(_ERASE, (accounts, numbers))
 
 
 def _can_unwrap(wrapping: "KeyFileWrapping", account_id: str, wrapped: bytes) -> bool:
@@ -65,6 +71,13 @@ class PersonalKeyUnreadable(KeyFileError, KeyUnreadable):
         )
 
 
+class PersonalKeyNotInFile(KeyFileError, KeyMissing):
+    """The key file of this process has no key of the name that the wrapped key has."""
+
+    def __init__(self) -> None:
+        super().__init__("a key of personal data was wrapped with a key that the key file does not have")
+
+
 class KeyFileWrapping:
     """`KeyWrapping` of `eventlog.storage.personal_keys` with the key file."""
 
@@ -78,14 +91,20 @@ class KeyFileWrapping:
         return name.encode() + b"\0" + nonce + ciphertext
 
     def unwrap(self, account_id: str, wrapped: bytes) -> bytes:
-        """Raises `PersonalKeyUnreadable`."""
+        """Raises `PersonalKeyNotInFile`, `PersonalKeyUnreadable`."""
         name, _, encrypted = wrapped.partition(b"\0")
         try:
             text = name.decode()
-            return AESGCM(self._keys.key(text)).decrypt(
+            key = self._keys.key(text)
+        except KeyFileError:
+            raise PersonalKeyNotInFile from None
+        except ValueError:
+            raise PersonalKeyUnreadable from None
+        try:
+            return AESGCM(key).decrypt(
                 encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], _label(account_id, text)
             )
-        except (InvalidTag, ValueError, KeyFileError):
+        except (InvalidTag, ValueError):
             raise PersonalKeyUnreadable from None
 
 

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _HEADINGS = {
     "credential_not_found": "There is no such credential",
     "insufficient_scope": "Your token lacks the required scope",
-    "account_forbidden": "Your token is for other accounts",
+    "account_forbidden": "Your token does not cover this",
     "project_forbidden": "Your token is limited to projects",
     "read_model_behind": "Saved, but not visible yet",
     "stale_version": "Changed in the meantime",
@@ -28,7 +28,7 @@ _HEADINGS = {
 _ADVICE = {
     "credential_not_found": "It may have been removed. The audit log still has its history.",
     "insufficient_scope": "Sign in with a token that has the scope, or ask an administrator for one.",
-    "account_forbidden": "Choose an account that your token is for, or sign in with another token.",
+    "account_forbidden": "Choose an account of your token, or sign in with a token for all accounts.",
     "project_forbidden": "Sign in with a token that is not limited to projects.",
     "read_model_behind": "Your change is saved and will be shown in a moment. Reload this page.",
     "no_answer": "Check that the API is running and that REGCRED_API_URL is correct.",
@@ -37,6 +37,7 @@ _ADVICE_BY_STATUS = {
     403: "You are not allowed to do this.",
     404: "Check the address, or go to the credentials of the account.",
     413: "The file or text is too large.",
+    429: "Wait a moment, then try again.",
     503: "Reload this page in a moment.",
     500: "Report the request id to the operator of regcred.",
 }

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 
@@ -17,7 +18,7 @@ from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers import Notifications, follow
 from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
 from secretstore.factory import open_secret_store
-from secretstore.installation import await_key_file
+from secretstore.installation import await_key_file, compare_keys
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencer.ROLE
@@ -50,6 +51,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             stop=stop,
             tiers=settings.consumers.retry_tiers,
             personal=open_personal_keys(keys),
+            check_keys=partial(compare_keys, keys),
         )
         announce, checks["publishing"] = publishing.announce, publishing.check
         threads.append(Thread(target=publishing.run, name="publishing"))

@@ -234,7 +234,7 @@ def test_a_service_token_is_shown_once_and_has_only_its_scopes(
     other.goto("/tokens")
     expect(other.get_by_role("heading", name="Your token lacks the required scope")).to_be_visible()
     other.goto("/accounts/else/credentials")
-    expect(other.get_by_role("heading", name="Your token is for other accounts")).to_be_visible()
+    expect(other.get_by_role("heading", name="Your token does not cover this")).to_be_visible()
 
     page.get_by_role("link", name="Revoke reader").click()
     page.get_by_role("button", name="Revoke permanently").click()

@@ -172,7 +172,7 @@ def test_the_projection_has_the_review(copy: Copy, answers: list[Any]) -> None:
 def test_the_migration_is_applied(copy: Copy) -> None:
     with psycopg.connect(copy.database_url) as superuser:
         name = superuser.execute("SELECT max(name) FROM regcred_migrations").fetchone()
-        assert name == ("0900_credentials_review_intervals.sql",)
+        assert name == ("0901_credentials_review_intervals.sql",)
         superuser.execute("SET ROLE regcred_credentials")
         assert superuser.execute("SELECT FROM credentials.review_intervals").rowcount == 0
 

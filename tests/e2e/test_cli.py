@@ -332,7 +332,7 @@ def test_a_service_token_is_shown_once(client: Client, account: str, tmp_path: P
     refused = client.run("credentials", "list", code=1, REGCRED_TOKEN_FILE=str(file))
     assert "insufficient_scope" in refused.stderr
     elsewhere = client.run("audit", "--account", "elsewhere", code=1, REGCRED_TOKEN_FILE=str(file))
-    assert "this token is for other accounts" in elsewhere.stderr
+    assert "this token is limited" in elsewhere.stderr
 
     listed = client.run("tokens", "list").stdout
     assert made["id"] in listed

@@ -4,21 +4,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from werkzeug.test import TestResponse
 
-from chassis.authentication.limit_buckets import DatabaseBuckets
+from chassis.authentication.tokens import TokenScope
 from chassis.database import open_pool
 from chassis.ids import new_id
 from chassis.runtime.limiter import Limit, Limiter, LimitReached
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from chassis.web.limit_buckets import DatabaseBuckets
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
 from tests.integration.credentials.calls import Caller
+from tests.support.tokens import store_token
 
 _numbers = count(1)
 
@@ -94,7 +97,7 @@ def test_a_token_of_accounts_is_limited_and_a_token_of_all_only_without_an_accou
             "/v1/service-tokens", json=body, headers={"Authorization": f"Bearer {admin.token}"}
         )
         assert made.status_code == 201
-        assert made.headers["RateLimit-Policy"] == '"token";q=5;w=10'
+        assert made.headers["RateLimit-Policy"].startswith('"token";q=5;w=10')
         limited = Caller(admin.app, made.get_json()["token"], database_url)
         assert until_refused(limited, account, 20) >= 5
         for _ in range(20):
@@ -164,11 +167,10 @@ def test_credentials_of_an_account_are_limited_also_in_imports(
 
 def test_tokens_of_a_creator_are_limited(home: Path, database_url: str) -> None:
     with process(home, database_url, tokens_per_creator=1) as admin:
+        creator = store_token(database_url, prepare_keys(home / "keys.json"), [TokenScope.ADMIN])
         client = admin.app.test_client()
-        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {admin.token}"
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {creator}"
         body = {"name": "maker", "scopes": ["admin"], "accounts": None}
-        with psycopg.connect(database_url, autocommit=True) as superuser:
-            superuser.execute("UPDATE auth.tokens SET created_by = 'earlier tests' WHERE name <> 'admin'")
         made = client.post("/v1/service-tokens", json=body, headers={"Idempotency-Key": "k"})
         assert made.status_code == 201
         refused = client.post("/v1/service-tokens", json=body)
@@ -251,3 +253,40 @@ def test_a_position_of_another_account_is_like_one_that_does_not_exist(
         assert unknown[0] == 503
         assert query("stranger", position) == unknown
         assert query("stranger", f"{stream}:99") == unknown
+
+
+def test_tokens_of_tokens_of_an_account_count_together(home: Path, database_url: str, account: str) -> None:
+    with process(home, database_url, tokens_per_creator=2) as admin:
+        of_account = [account]
+        first = store_token(
+            database_url, prepare_keys(home / "keys.json"), [TokenScope.ADMIN], accounts=frozenset(of_account)
+        )
+        client = admin.app.test_client()
+        body = {"name": "maker", "scopes": ["admin"], "accounts": of_account}
+
+        def make(creator: str) -> Any:
+            return client.post(
+                "/v1/service-tokens", json=body, headers={"Authorization": f"Bearer {creator}"}
+            )
+
+        second = make(first)
+        assert second.status_code == 201
+        for creator in (first, second.get_json()["token"]):
+            refused = make(creator)
+            assert (refused.status_code, refused.get_json()["code"]) == (429, "tokens_limited")
+
+
+def test_refused_requests_count_against_their_token(home: Path, database_url: str, account: str) -> None:
+    with process(home, database_url, token_requests_per_10_seconds=3) as admin:
+        token = store_token(
+            database_url,
+            prepare_keys(home / "keys.json"),
+            [TokenScope.ADMIN],
+            accounts=frozenset({"umbrella"}),
+        )
+        client = admin.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        path = f"/v1/accounts/{account}/pull-secrets"
+        codes = [client.post(path, json={}).status_code for _ in range(8)]
+        assert codes[0] == 403
+        assert codes[-1] == 429

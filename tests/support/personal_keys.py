@@ -8,6 +8,6 @@ from secretstore.keyfile import KEY_BYTES, KeyFile
 from secretstore.personal_keys import KeyFileWrapping
 
 
-def personal_keys() -> PersonalKeys:
-    keys = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
+def personal_keys(*, name: str = "k1") -> PersonalKeys:
+    keys = KeyFile(primary=name, keys={name: token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
     return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)

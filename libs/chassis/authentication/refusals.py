@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 PER_MINUTE = 10  # of one principal, in one process
 PRINCIPALS_PER_MINUTE = 100  # the refusals of others are only counted in the log of the process
+PRINCIPALS_OF_ACCOUNTS = 5  # of these, with the same accounts: an administrator of them can create many
 _WINDOW_SECONDS = 60.0
 _POLL_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
@@ -30,16 +31,18 @@ class RefusalLimiter:
 
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
-        self.uncounted = 0  # of principals that came after `PRINCIPALS_PER_MINUTE` others
+        self.uncounted = 0  # of principals that came after as many others as are recorded
 
     def admit(self, refused: RefusedRequest, monotonic: float) -> RefusedRequest | None:
         """The refusal, if it is recorded now."""
         window = self._windows.get(refused.principal.id)
         if window is None:
-            if len(self._windows) >= PRINCIPALS_PER_MINUTE:
+            accounts = refused.principal.accounts
+            same = sum(accounts is not None and each.accounts == accounts for each in self._windows.values())
+            if len(self._windows) >= PRINCIPALS_PER_MINUTE or same >= PRINCIPALS_OF_ACCOUNTS:
                 self.uncounted += 1
                 return None
-            window = self._windows[refused.principal.id] = _Window(began=monotonic)
+            window = self._windows[refused.principal.id] = _Window(began=monotonic, accounts=accounts)
         window.count += 1
         if window.count < PER_MINUTE:
             return refused
@@ -60,6 +63,7 @@ class _Window:
     """The refusals of one principal in a minute: their number, and the last one after `PER_MINUTE`."""
 
     began: float
+    accounts: frozenset[str] | None
     count: int = 0
     last: RefusedRequest | None = None
 

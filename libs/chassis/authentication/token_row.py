@@ -16,9 +16,6 @@ from uuid import UUID
 
 from chassis.authentication.tokens import StoredToken, TokenScope
 
-_STREAMS = UUID(
-    "2b0b9f43-3a55-5d1f-8f0e-6a1c7d9e4b52"
-)  # namespace of the streams of tokens; it never changes
 _PURPOSE = "service token row"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -32,7 +32,7 @@ ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 _ONE = f"SELECT {COLUMNS}, auth.token_version(token_id) FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 _NUMBER = (
-    "SELECT count(*) FROM auth.tokens WHERE created_by = %s AND revoked_at IS NULL"
+    "SELECT count(*) FROM auth.tokens WHERE (created_by = %s OR accounts <@ %s) AND revoked_at IS NULL"
     " AND (expires_at IS NULL OR expires_at > clock_timestamp())"
 )
 
@@ -76,10 +76,15 @@ class PostgresTokens:
             return None
         return principal
 
-    def number_created_by(self, creator: str) -> int:
-        """How many valid tokens a principal has created."""
+    def number_of(self, creator: Principal) -> int:
+        """How many valid tokens a principal has created.
+
+        One that is limited to accounts could create tokens which create others. So all tokens for its
+        accounts count.
+        """
+        accounts = None if creator.accounts is None else sorted(creator.accounts)
         with database_errors(), self._pool.connection() as connection:
-            return int(scalar(connection, _NUMBER, (creator,)))
+            return int(scalar(connection, _NUMBER, (creator.id, accounts)))
 
     def page(self, principal: Principal, *, limit: int, after: str | None) -> list[StoredToken]:
         """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first.
@@ -87,7 +92,7 @@ class PostgresTokens:
         These are the tokens whose accounts and projects are among those of the principal.
 
         Raises:
-            UnknownToken: there is no token `after`. Tokens are never deleted, so no page contained it.
+            UnknownToken: there is no token `after` among them. Tokens are never deleted, so no page had it.
         """
         wanted = {
             "accounts": None if principal.accounts is None else list(principal.accounts),
@@ -95,8 +100,10 @@ class PostgresTokens:
             "limit": limit,
             "after": after,
         }
-        if after is not None and self.read(after) is None:
-            raise UnknownToken(after)
+        if after is not None:
+            found = self.read(after)
+            if found is None or not principal.includes(found[0].token.accounts, found[0].token.projects):
+                raise UnknownToken(after)
         with database_errors(), self._pool.connection() as connection:
             rows = connection.execute(_PAGE, wanted).fetchall()
         return [row_of(row).token for row in rows]

@@ -17,7 +17,7 @@ from enum import StrEnum
 from chassis.secret import Secret
 
 _TOKEN = re.compile(r"(rgcs_([0-9A-Za-z]{9})_[0-9A-Za-z]{43})([0-9A-Za-z]{6})")
-_RANDOM_BYTES = 6 + 32  # for the id, for the secret
+RANDOM_BYTES = 6 + 32  # for the id, for the secret
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -121,9 +121,9 @@ class TokenText:
 
 
 def compose(randomness: bytes) -> tuple[str, Secret]:
-    """Create a token from 38 random bytes. Returns its id and the token."""
-    if len(randomness) != _RANDOM_BYTES:
-        raise ValueError("a token is created from 38 random bytes")
+    """Create a token from `RANDOM_BYTES` random bytes. Returns its id and the token."""
+    if len(randomness) != RANDOM_BYTES:
+        raise ValueError(f"a token is created from {RANDOM_BYTES} random bytes")
     token_id = _base62(randomness[:6], 9)
     body = f"rgcs_{token_id}_{_base62(randomness[6:], 43)}"
     return token_id, Secret(body + _checksum(body))

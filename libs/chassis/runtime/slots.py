@@ -1,10 +1,10 @@
 """Limits on requests that take long, at the same time, per process and per account."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
+from chassis.runtime.account_shares import AccountShares
 from chassis.runtime.turns import out_of_turn
 
 PROCESS_SLOTS = 16  # of all kinds together; the other threads of the HTTP server serve short requests
@@ -30,11 +30,8 @@ class Slots:
     """
 
     def __init__(self, *, total: int, per_account: int, retry_after: int, reserved: int = 0) -> None:
-        self._total = total
-        self._reserved = reserved
-        self._per_account = per_account
+        self._shares = AccountShares(total=total, per_account=per_account, reserved=reserved)
         self._retry_after = retry_after
-        self._in_use: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
@@ -45,19 +42,13 @@ class Slots:
             TooManyAtOnce: no slot is free.
         """
         with self._lock:
-            held = self._in_use.get(account_id, 0)
-            free = self._total - self._in_use.total() - (self._reserved if held else 0)
-            if free <= 0 or held >= self._per_account:
+            if not self._shares.has_room(account_id) or not _process.acquire(blocking=False):
                 raise TooManyAtOnce(self._retry_after)
-            if not _process.acquire(blocking=False):
-                raise TooManyAtOnce(self._retry_after)
-            self._in_use[account_id] += 1
+            self._shares.add(account_id)
         try:
             with out_of_turn():
                 yield
         finally:
             _process.release()
             with self._lock:
-                self._in_use[account_id] -= 1
-                if not self._in_use[account_id]:
-                    del self._in_use[account_id]
+                self._shares.remove(account_id)

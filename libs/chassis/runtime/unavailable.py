@@ -5,6 +5,7 @@ Unavailable
 │   └── eventlog.storage.EventStoreUnavailable             the same, while the log is read or written
 ├── eventlog.storage.LowerTransactionIds                   the log was restored and has to be adopted
 ├── credentials.relay.lost_events.PublishedEventsLost       the broker has events that the log lost
+├── eventlog.events.PersonalKeyMissing                     the process has an older key file than the data
 ├── secretstore.store.SecretStoreUnavailable               Vault or the encrypted table
 └── chassis.authentication.errors.IssuerUnavailable        the keys of a token issuer
 

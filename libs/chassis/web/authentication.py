@@ -113,6 +113,7 @@ def install(app: Flask, authenticate: Authenticate, refused: Refused | None = No
             except Problem as problem:
                 if problem.status == HTTPStatus.FORBIDDEN:
                     record_refusal(problem.code)
+                    _limit(g.principal, None)  # not against an account that it has no right to
                 raise
             _limit(g.principal, (request.view_args or {}).get("account_id"))
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -141,7 +142,8 @@ class _Connection(HTTPChannel):
                 self.handle_close()
         elif waited >= (limits.request_seconds if self.request.headers_finished else limits.head_seconds):
             with self.requests_lock:
-                self.request.error, self.request.completed = EarlyRefusal.request_timeout(), True
+                self.request.error = EarlyRefusal(HTTPStatus.REQUEST_TIMEOUT)
+                self.request.completed = True
                 self.requests.append(self.request)
                 self.request = None
                 self.server.add_task(self)
@@ -192,7 +194,7 @@ class Server(TcpWSGIServer):
             if len(self._readiness.queue) < _READINESS_QUEUED + _idle(self._readiness):
                 self._readiness.add_task(task)
             else:
-                self._refuse(task, EarlyRefusal.overloaded())
+                self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
         else:
             self._take_turn(task)
 
@@ -200,11 +202,11 @@ class Server(TcpWSGIServer):
         request = task.requests[0]
         caller = self.callers.caller(request.headers, request.path)
         if self._turns.waiting_of(caller) >= self._limits.queued_of_caller:
-            self._refuse(task, EarlyRefusal.too_many_of_caller())
+            self._refuse(task, EarlyRefusal(HTTPStatus.TOO_MANY_REQUESTS))
             return
         waiting = self._turns.waiting + len(self._requests.queue)
         if waiting >= self._limits.queued + _idle(self._requests):
-            self._refuse(task, EarlyRefusal.overloaded())
+            self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
             return
         task.caller = caller
         self._turns.take(caller, partial(self._requests.add_task, task))

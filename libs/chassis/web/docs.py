@@ -84,6 +84,7 @@ PROBLEMS = {
     "read_model_behind": "The read model has not caught up yet; try again after Retry-After.",
     "log_not_adopted": "The database was restored, and its log has to be adopted; ask the operator.",
     "database_unavailable": "The database is unreachable, read-only or full; try again after Retry-After.",
+    "key_missing": "The process has an older key file than the data; try again after Retry-After.",
     "secret_store_unavailable": "The secret store cannot be reached; try again after Retry-After.",
     "method_not_allowed": "The route does not support this method.",
     "bad_request": "The request is not valid HTTP, or its length is ambiguous.",

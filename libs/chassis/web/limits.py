@@ -9,10 +9,10 @@ from uuid import UUID
 
 from flask import Flask, Response, current_app, g
 
-from chassis.authentication.limit_buckets import DatabaseBuckets
 from chassis.database import open_pool
 from chassis.runtime.limiter import Allowance, Limit, Limiter, LimitReached
 from chassis.settings.limits import LimitSettings
+from chassis.web.limit_buckets import DatabaseBuckets
 from chassis.web.problems import Problem, respond
 
 CONNECTIONS = 2

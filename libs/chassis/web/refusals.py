@@ -1,7 +1,6 @@
 """Requests that are refused before an application sees them, as problem documents."""
 
 from http import HTTPStatus
-from typing import Self
 
 import structlog
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -23,22 +22,6 @@ class EarlyRefusal(Error):
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
         self.code = status.value
-
-    @classmethod
-    def request_timeout(cls) -> Self:
-        return cls(HTTPStatus.REQUEST_TIMEOUT)
-
-    @classmethod
-    def overloaded(cls) -> Self:
-        return cls(HTTPStatus.SERVICE_UNAVAILABLE)
-
-    @classmethod
-    def too_many_of_caller(cls) -> Self:
-        return cls(HTTPStatus.TOO_MANY_REQUESTS)
-
-    @classmethod
-    def target_too_long(cls) -> Self:
-        return cls(HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
 _PROBLEMS = {
@@ -115,7 +98,7 @@ class RequestParser(HTTPRequestParser):
             return consumed
         self.expect_continue = False
         if isinstance(self.error, RequestHeaderFieldsTooLarge) and not self._has_line(data):
-            self.error = EarlyRefusal.target_too_long()
+            self.error = EarlyRefusal(HTTPStatus.REQUEST_URI_TOO_LONG)
         if consumed < len(data):
             self.headers["CONNECTION"] = "close"
         return len(data)

@@ -21,7 +21,7 @@ from eventlog.consumers.consumer import LONGEST_BACKOFF_SECONDS
 from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.events.codec import decode_event
 from eventlog.events.envelope import RecordedEvent, StoredEvent
-from eventlog.events.errors import EventError
+from eventlog.events.errors import EventError, PersonalKeyMissing
 from eventlog.events.positions import ContiguousPrefix
 from eventlog.storage.errors import EventStoreUnavailable, StaleLeader
 from eventlog.storage.log import save_checkpoint
@@ -74,7 +74,8 @@ class ConcurrentConsumer:
     """An `EventConsumer` that handles events of some types in a pool of threads.
 
     `handle` must be idempotent. After a failure it is called again after each delay of `tiers`; then the
-    event becomes a dead letter. An event that cannot be decoded becomes a dead letter at once. While the
+    event becomes a dead letter. An event that cannot be decoded becomes a dead letter at once, unless the key
+    of its personal data is not in the key file of this process yet. While the
     database or the secret store is unavailable, an attempt waits and is not counted. Other events continue.
     """
 
@@ -185,6 +186,8 @@ class ConcurrentConsumer:
                 report.outcome = self._handle(event) or "handled"
             except StaleLeader:
                 return None  # the next leader delivers it again
+            except PersonalKeyMissing as error:  # until this process has the new key file
+                return DeliveryResult(delivery, DeliveryOutcome.FAILED, str(error))
             except EventError as error:
                 return DeliveryResult(delivery, DeliveryOutcome.NOT_RETRIABLE, str(error))
             except Unavailable as error:

@@ -11,7 +11,7 @@ from eventlog.events.envelope import (
     StoredEvent,
     StreamId,
 )
-from eventlog.events.errors import EventError
+from eventlog.events.errors import EventError, PersonalKeyMissing
 from eventlog.events.personal import personal_fields
 from eventlog.events.registry import EVENTS, EventRegistry, EventType, event
 
@@ -25,6 +25,7 @@ __all__ = [
     "EventType",
     "Metadata",
     "NewEvent",
+    "PersonalKeyMissing",
     "RecordedEvent",
     "StoredEvent",
     "StreamId",

@@ -80,6 +80,7 @@ def decode_event(stored: StoredEvent) -> RecordedEvent:
 
     Raises:
         UnknownEvent, MalformedEvent: as `decode`.
+        PersonalKeyMissing: the key file of this process lacks the key of its personal data.
     """
     payload, metadata = decrypted(stored)
     return RecordedEvent(

@@ -97,6 +97,7 @@ def decrypted(stored: StoredEvent) -> tuple[str, str]:
 
     Raises:
         MalformedEvent: the ciphertext was changed, or belongs to another event.
+        PersonalKeyMissing: the key file of this process lacks the key.
     """
     if stored.cipher is None:
         return stored.payload, stored.metadata
@@ -120,6 +121,9 @@ def payload_or_erased(stored: StoredEvent) -> bytes:
     """The JSON of the payload with its personal values, or as stored if they cannot be decrypted.
 
     A payload without the word `erased` has no personal value, which is most payloads; it is not decrypted.
+
+    Raises:
+        PersonalKeyMissing: the key file of this process lacks the key.
     """
     if ERASED not in stored.payload:
         return stored.payload.encode()

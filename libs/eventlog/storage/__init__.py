@@ -19,7 +19,7 @@ from eventlog.storage.errors import (
     VersionConflict,
 )
 from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_grouped, stream_log
-from eventlog.storage.personal_keys import KeyUnreadable, PersonalKeys
+from eventlog.storage.personal_keys import KeyMissing, KeyUnreadable, PersonalKeys
 from eventlog.storage.postgres import (
     KeyOf,
     append_request,
@@ -43,6 +43,7 @@ __all__ = [
     "IdempotencyKeyInFlight",
     "IdempotencyKeyReused",
     "IdempotentRequest",
+    "KeyMissing",
     "KeyOf",
     "KeyUnreadable",
     "LowerTransactionIds",

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from psycopg_pool import ConnectionPool
 
 from eventlog.events.envelope import Cipher
+from eventlog.events.errors import PersonalKeyMissing
 from eventlog.events.personal import AccountKey
 
 LIFE_SECONDS = 60.0
@@ -30,14 +31,21 @@ class KeyUnreadable(Exception):
     """A wrapped key of an account cannot be unwrapped."""
 
 
+class KeyMissing(KeyUnreadable):
+    """The key that unwraps it is not in the key file of this process."""
+
+
 class _NoCipher:
     """The cipher for events of an unreadable key: it decrypts nothing."""
 
+    def __init__(self, error: type[Exception]) -> None:
+        self._error = error
+
     def encrypt(self, _nonce: bytes, _data: bytes, _associated_data: bytes, /) -> bytes:
-        raise KeyUnreadable
+        raise self._error
 
     def decrypt(self, _nonce: bytes, _data: bytes, _associated_data: bytes, /) -> bytes:
-        raise InvalidTag
+        raise self._error
 
 
 class KeyWrapping(Protocol):
@@ -49,7 +57,12 @@ class KeyWrapping(Protocol):
     def wrap(self, account_id: str, key: bytes) -> bytes: ...
 
     def unwrap(self, account_id: str, wrapped: bytes) -> bytes:
-        """Unwrap a key. Raises `KeyUnreadable`: the key of the installation is missing or another one."""
+        """Unwrap a key.
+
+        Raises:
+            KeyMissing: a key of the installation with that name is missing.
+            KeyUnreadable: it is another one, or the wrapped key was changed.
+        """
 
 
 class PersonalKeys:
@@ -75,8 +88,10 @@ class PersonalKeys:
         if found is None:
             try:
                 found = AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
+            except KeyMissing:
+                found = _NoCipher(PersonalKeyMissing)
             except KeyUnreadable:
-                found = _NoCipher()
+                found = _NoCipher(InvalidTag)
             self._ciphers.store(wrapped, found)
         return found
 
@@ -84,6 +99,9 @@ class PersonalKeys:
         """The key that encrypts new events of an account.
 
         It is created if there is none. Two concurrent calls get the same key. Call it within `store_errors`.
+
+        Raises:
+            PersonalKeyMissing: it was wrapped with a key that the key file of this process does not have.
         """
         known = self._current.get(account_id)
         if known is not None:
@@ -91,7 +109,10 @@ class PersonalKeys:
         offered = self._wrapping.wrap(account_id, self._random_bytes(KEY_BYTES))
         with pool.connection() as connection:
             number, wrapped = connection.execute(_KEY, (account_id, offered)).fetchone() or (0, offered)
-        key = AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
+        try:
+            key = AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
+        except KeyMissing:
+            raise PersonalKeyMissing from None
         return self._current.store(account_id, AccountKey(number, key))
 
     def renew(self, account_id: str) -> None:

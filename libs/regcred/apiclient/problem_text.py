@@ -42,10 +42,12 @@ _NAMES_WITHOUT_PARAMETER = {
     "/credential/password": "the password",
 }
 
+_TEMPORARY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
 _HINTS = {
     "stale_version": "it was changed after it was read, so nothing was done; repeat the command",
     "unauthenticated": "the token is invalid or expired; set REGCRED_TOKEN_FILE to the file of a valid token",
-    "account_forbidden": "this token is for other accounts (--account)",
+    "account_forbidden": "this token is limited: use one of its accounts (--account), or another token",
     "credential_in_use": "rotate it instead, or remove it with --force --reason '…'",
 }
 
@@ -61,7 +63,7 @@ def problem_lines(problem: ApiProblem, parameters: Collection[tuple[str, str]]) 
     hint = _HINTS.get(problem.code)
     if hint:
         yield f"  {hint}"
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE and problem.retry_after is not None:
+    if problem.status in _TEMPORARY and problem.retry_after is not None:
         yield f"  try again in {problem.retry_after} s"
     if problem.document.get("request_id"):
         yield f"  request id: {shown(problem.document['request_id'])}"

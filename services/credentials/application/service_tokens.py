@@ -11,13 +11,12 @@ from itertools import count
 from secrets import token_bytes
 
 from chassis.authentication.token_table import PostgresTokens
-from chassis.authentication.tokens import Principal, StoredToken, TokenScope, compose
+from chassis.authentication.tokens import RANDOM_BYTES, Principal, StoredToken, TokenScope, compose
 from chassis.secret import Secret
 from credentials.postgres_tokens import PostgresTokenWriter
 from eventlog.events import Metadata
 from eventlog.storage import IdempotencyKeyReused, VersionConflict
 
-RANDOM_BYTES = 38
 _KEY_AGE = timedelta(hours=24)  # then the key is free, as for every other request
 
 Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
@@ -91,7 +90,7 @@ class ServiceTokens:
     ) -> CreatedToken:
         """Create a token. `metadata` names the caller and the time; `key` is the Idempotency-Key.
 
-        `admit` gets the number of valid tokens that the caller has created, and raises if it may not create
+        `admit` gets the number of valid tokens that count for the caller, and raises if it may not create
         another one.
 
         Raises:
@@ -119,7 +118,7 @@ class ServiceTokens:
         if key is not None and (replayed := self._replayed(token)):
             return CreatedToken(stored=replayed, text=text, replayed=True)
         self._check_expiry(token, moment)
-        admit(self._tokens.number_created_by(caller.id))
+        admit(self._tokens.number_of(caller))
         try:
             self._writer.create(token, metadata)
         except VersionConflict:  # the same request at the same time

@@ -18,6 +18,7 @@ import structlog
 from chassis.database import ServiceConnection, session
 from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
+from credentials.relay.event_messages import CheckKeys, Messages
 from credentials.relay.lost_events import PublishedEventsLost, refuse_lost_events
 from credentials.relay.published_batch import PublishedBatch
 from credentials.relay.refused_messages import RefusedMessages
@@ -26,7 +27,6 @@ from eventlog.broker import (
     MessagingError,
     OutgoingMessage,
     Publisher,
-    outgoing_message,
 )
 from eventlog.storage import PersonalKeys, StaleLeader, read_log
 
@@ -40,7 +40,10 @@ GRACE_SECONDS = 2.0  # at the stop, for unconfirmed messages
 
 
 class RelayPublisher:
-    """Publishes the log. `announce` reports new positions; `run` needs a thread of its own."""
+    """Publishes the log. `announce` reports new positions; `run` needs a thread of its own.
+
+    `check_keys` raises if the key file of this process is older than the database.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class RelayPublisher:
         stop: Event,
         tiers: Sequence[timedelta] = (),
         personal: PersonalKeys | None = None,
+        check_keys: CheckKeys | None = None,
     ) -> None:
         self._database_url = database_url
         self._broker_url = broker_url
@@ -59,7 +63,8 @@ class RelayPublisher:
         self._jitter = jitter
         self._stop = stop
         self._personal = personal
-        self._refused = RefusedMessages(tiers, personal)
+        self._messages = Messages(check_keys)
+        self._refused = RefusedMessages(tiers, personal, self._messages)
         self._failures = Failures("publishing_interrupted", longest=LONGEST_BACKOFF_SECONDS)
         self._lock = Lock()
         self._epoch = 0
@@ -148,7 +153,9 @@ class RelayPublisher:
                 unconfirmed.append(batch := PublishedBatch(first, position))
                 messages: list[OutgoingMessage] = []
                 try:
-                    messages.extend(batch.publish(outgoing_message(event)) for event in events)
+                    messages.extend(
+                        batch.publish(self._messages.message(connection, event)) for event in events
+                    )
                 finally:  # if an event cannot be read, those before it are published
                     publisher.submit(*messages)
             else:

@@ -16,7 +16,8 @@ import structlog
 
 from chassis.database import Connection
 from chassis.observability.metrics import REFUSED_MESSAGES
-from eventlog.broker import BrokerUnavailable, Publisher, outgoing_message
+from credentials.relay.event_messages import Messages
+from eventlog.broker import BrokerUnavailable, Publisher
 from eventlog.consumers import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.storage import PersonalKeys, read_log, store_errors
 
@@ -38,9 +39,9 @@ JOIN es.log l USING (position) JOIN es.events e ON e.stream_id = l.stream_id AND
 class RefusedMessages:
     """Records and retries refused messages. `tiers` are the delays before each retry."""
 
-    def __init__(self, tiers: Sequence[timedelta], personal: PersonalKeys | None) -> None:
+    def __init__(self, tiers: Sequence[timedelta], personal: PersonalKeys | None, messages: Messages) -> None:
         self._retries = Retries(NAME, tiers, personal)
-        self._personal = personal
+        self._messages = messages
 
     def record(self, connection: Connection, positions: Sequence[int]) -> None:
         """Record that these messages were refused. Their events are then retried or dead letters."""
@@ -72,11 +73,11 @@ class RefusedMessages:
         for delivery in due:
             first_of_type.setdefault(delivery.event.type, delivery)
         with connect() as publisher:
-            refused = self._publish(publisher, list(first_of_type.values()))
+            refused = self._publish(connection, publisher, list(first_of_type.values()))
             failed = {name for name, delivery in first_of_type.items() if delivery.position in refused}
             probes = {delivery.position for delivery in first_of_type.values()}
             others = [one for one in due if one.position not in probes and one.event.type not in failed]
-            refused |= self._publish(publisher, others)
+            refused |= self._publish(connection, publisher, others)
         with store_errors(), connection.transaction():
             connection.execute(_FENCE, (epoch,))
             for one in due:
@@ -85,10 +86,11 @@ class RefusedMessages:
                 self._retries.record(connection, DeliveryResult(one, outcome, "" if done else REASON))
         log.info("messages_retried", count=len(due), refused=len(refused))
 
-    @staticmethod
-    def _publish(publisher: Publisher, deliveries: Sequence[Delivery]) -> set[int]:
+    def _publish(
+        self, connection: Connection, publisher: Publisher, deliveries: Sequence[Delivery]
+    ) -> set[int]:
         """Publish again, and return the positions that were refused."""
-        publisher.submit(*(outgoing_message(delivery.event) for delivery in deliveries))
+        publisher.submit(*(self._messages.message(connection, delivery.event) for delivery in deliveries))
         if not publisher.wait_all(CONFIRM_SECONDS):
             raise BrokerUnavailable("it did not confirm messages in time")
         refused = publisher.take_refused()

@@ -30,6 +30,21 @@ SELECT DISTINCT ON (e.stream_id) e.stream_id, e.version, e.type, e.recorded_at
 FROM es.streams s JOIN es.events e USING (stream_id)
 WHERE s.category = 'service_token' ORDER BY e.stream_id, e.version DESC
 """
+_MISSING = """
+FROM (SELECT DISTINCT ON (e.stream_id) e.data->>'token_id' AS token_id, e.type, e.version
+      FROM es.streams s JOIN es.events e USING (stream_id)
+      WHERE s.category = 'service_token' ORDER BY e.stream_id, e.version DESC) AS last
+WHERE last.type <> 'service_token.revoked'
+  AND NOT EXISTS (SELECT FROM auth.tokens t WHERE t.token_id = last.token_id)
+"""
+# The hash of a token is only in its row, so a deleted row cannot authenticate again.
+_INSERT_REVOKED = f"""
+INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by, revoked_at, version)
+SELECT token_id, 'deleted by hand', decode(repeat('00', 32), 'hex'), ARRAY['none'], clock_timestamp(),
+       'regcred installation accept-tokens', clock_timestamp(), version {_MISSING}
+"""
+_LOCKED = f"SELECT {COLUMNS} FROM auth.tokens WHERE token_id = %s FOR UPDATE"  # noqa: S608 constants
+_SET_CREATOR = "UPDATE auth.tokens SET created_by = %s, mac = %s WHERE token_id = %s"
 _ACCEPT = """
 UPDATE auth.tokens SET scopes = %s, accounts = %s, projects = %s, revoked_at = %s, version = %s, mac = %s
 WHERE token_id = %s
@@ -37,9 +52,20 @@ WHERE token_id = %s
 
 
 def token_differences(connection: Connection, authenticate: AuthenticateRow) -> Iterator[Difference]:
-    """The rows that authenticate nobody, because the service has not written them in this form."""
+    """The rows that authenticate nobody, because the service has not written them in this form or not at all.
+
+    A row is missing if the token has a stream that does not end with its revocation. Tokens of 0.9.0 have no
+    stream.
+    """
     for row, _, _ in _damaged(connection, authenticate):
         yield Difference(TOKENS, row.token.token_id, "changed")
+    for token_id in missing_tokens(connection):
+        yield Difference(TOKENS, token_id, "missing")
+
+
+def missing_tokens(connection: Connection) -> list[str]:
+    """The ids of the tokens whose rows somebody has deleted, without the revoked ones."""
+    return [token_id for (token_id,) in connection.execute(f"SELECT token_id {_MISSING} ORDER BY 1")]
 
 
 def damaged_tokens(connection: Connection, authenticate: AuthenticateRow) -> list[StoredToken]:
@@ -48,8 +74,12 @@ def damaged_tokens(connection: Connection, authenticate: AuthenticateRow) -> lis
 
 
 def accept_damaged_tokens(connection: Connection, authenticate: AuthenticateRow) -> None:
-    """Accept these rows as they are. One whose last event is a revocation is revoked again."""
+    """Accept these rows as they are. One whose last event is a revocation is revoked again.
+
+    A token whose row is missing gets a row that is revoked.
+    """
     with connection.transaction():
+        connection.execute(_INSERT_REVOKED)
         for row, version, revoked_at in _damaged(connection, authenticate):
             _accept(connection, replace(row.token, revoked_at=revoked_at), version, authenticate)
 
@@ -69,6 +99,19 @@ def accept_tokens_of_0_9_0(connection: Connection, authenticate: AuthenticateRow
                 )
             _accept(connection, token, row.version, authenticate)
     return len(rows)
+
+
+def record_creator_of_0_9_0(
+    connection: Connection, token: StoredToken, authenticate: AuthenticateRow, *, former: str, creator: str
+) -> None:
+    """Write `creator` into the row of `token`, if it is authentic, of 0.9.0, and `former` created it."""
+    with connection.transaction():
+        columns = connection.execute(_LOCKED, (token.token_id,)).fetchone()
+        row = None if columns is None else row_of(columns)
+        if row is None or row.token.created_by != former or not row.is_authentic(0, authenticate):
+            return
+        code = row_code(replace(row.token, created_by=creator), 0, authenticate)
+        connection.execute(_SET_CREATOR, (creator, code, token.token_id))
 
 
 def _damaged(

@@ -11,7 +11,7 @@ OPEN_SECONDS = 300.0  # the schedule does not try a host for this time after a l
 _SUSPECT_SECONDS = 86_400.0  # a host counts as suspect for this time after a login without response
 _ACCOUNTS_OF_EVIDENCE = 2
 _MAX_ACCOUNTS = 100  # of one host; the oldest failures are dropped
-_SWEEP_AT = 10_000  # hosts; above this number, results that are no longer current are deleted
+_MAX_HOSTS = 10_000  # those without a login for the longest time are dropped
 
 
 class CircuitState(Enum):
@@ -26,11 +26,6 @@ class CircuitState(Enum):
 class _Host:
     responded_at: float = -inf
     failed: dict[str, float] = field(default_factory=dict)  # by account: its last login without response
-
-    def is_current(self, now: float) -> bool:
-        return now - self.responded_at < RESPONDING_SECONDS or any(
-            now - at < _SUSPECT_SECONDS for at in self.failed.values()
-        )
 
 
 class CircuitBreakers:
@@ -49,18 +44,18 @@ class CircuitBreakers:
         """Record whether the host responded to a login of the account."""
         now = self._monotonic()
         with self._lock:
-            if len(self._hosts) >= _SWEEP_AT:
-                self._hosts = {name: kept for name, kept in self._hosts.items() if kept.is_current(now)}
-            if responded:
-                self._hosts[host] = _Host(responded_at=now)
-                return
-            failed = self._hosts.setdefault(host, _Host()).failed
-            failed.pop(account_id, None)
-            failed[account_id] = now
-            if len(failed) > _MAX_ACCOUNTS:
-                del failed[next(iter(failed))]
+            known = self._hosts.pop(host, None)
+            found = self._hosts[host] = _Host(responded_at=now) if responded else known or _Host()
+            if len(self._hosts) > _MAX_HOSTS:
+                del self._hosts[next(iter(self._hosts))]
+            if not responded:
+                found.failed.pop(account_id, None)
+                found.failed[account_id] = now
+                if len(found.failed) > _MAX_ACCOUNTS:
+                    del found.failed[next(iter(found.failed))]
 
     def state(self, host: str, account_id: str) -> CircuitState:
+        """What logins at the host showed to this account."""
         now = self._monotonic()
         with self._lock:
             found = self._hosts.get(host, _Host())

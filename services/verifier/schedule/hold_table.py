@@ -7,17 +7,17 @@ its secret was not accepted before, and returns it unless the registry refuses t
 together do not guess faster.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
 from chassis.database import Connection, Pool
-from eventlog.consumers import check_lease
 from eventlog.storage import store_errors
 from verifier.schedule.backoff import REFUSED, hold_after
 from verifier.schedule.rows import HeldLogin, Hold
+from verifier.schedule.table import leased_transaction
 
 PACE = timedelta(seconds=1)
 PACE_BURST = 4
@@ -79,7 +79,7 @@ WHERE {_OF_ALL} AND full_at - %(pace)s <= %(now)s AND (limited_until <= %(now)s)
 _RETURN = f"UPDATE verifier.login_paces SET full_at = full_at - %(pace)s WHERE {_OF_ALL}"  # noqa: S608
 _DELETE_OLD = (
     "DELETE FROM verifier.account_holds WHERE until < %s",
-    "DELETE FROM verifier.login_paces WHERE full_at < %s AND (limited_until < full_at) IS NOT FALSE",
+    "DELETE FROM verifier.login_paces WHERE greatest(full_at, limited_until) < %s",
     "DELETE FROM verifier.holds WHERE until < %s",  # of the release before
 )
 
@@ -102,11 +102,8 @@ class HoldTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with store_errors(), self._pool.connection() as connection, connection.transaction():
-            check_lease(connection)
-            yield connection
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return leased_transaction(self._pool)
 
     def hold_on(self, login: HeldLogin, now: datetime, *, known_valid: bool = False) -> Hold | None:
         """The current hold of a login; `None` if there is none.

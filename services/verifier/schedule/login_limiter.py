@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from threading import Lock
 
+from chassis.runtime.account_shares import AccountShares
 from verifier.schedule.circuit_breaker import CircuitBreakers, CircuitState
 from verifier.schedule.token_bucket import TokenBucket
 
@@ -29,39 +30,6 @@ class Wait:
     stage: int
 
 
-class _Shares:
-    """Slots that accounts share.
-
-    An account gets a part of them. The last quarter is for accounts that have none, so that few accounts
-    cannot take all.
-    """
-
-    def __init__(self, total: int, per_account: int) -> None:
-        self._total = total
-        self._per_account = max(1, per_account)
-        self._reserved = total // 4
-        self._accounts: Counter[str] = Counter()
-
-    def has_room(self, account_id: str, *, total: int | None = None, may_use_reserve: bool = True) -> bool:
-        """Whether the account gets another slot. `total`: only so many slots are used at this time."""
-        own = self._accounts.get(account_id, 0)
-        reserved = 0 if own == 0 and may_use_reserve else self._reserved
-        limit = min(self._total - reserved, self._total if total is None else total)
-        return own < self._per_account and self._accounts.total() < limit
-
-    def add(self, account_id: str) -> None:
-        self._accounts[account_id] += 1
-
-    def remove(self, account_id: str) -> None:
-        if self._accounts[account_id] > 1:
-            self._accounts[account_id] -= 1
-        else:
-            del self._accounts[account_id]
-
-    def __bool__(self) -> bool:
-        return bool(self._accounts)
-
-
 class Bulkhead:
     """Slots for `total` concurrent logins.
 
@@ -74,9 +42,9 @@ class Bulkhead:
     def __init__(self, total: int, *, per_host: int | None = None, untried: int = 1) -> None:
         self._per_host = per_host or max(1, total // 4)
         self._untried = min(untried, self._per_host)
-        self._all = _Shares(total, total // 4)
-        self._suspects = _Shares(max(1, total // 4), max(1, total // 4) // 2)
-        self._hosts: dict[str, _Shares] = {}
+        self._all = _shares(total, total // 4)
+        self._suspects = _shares(max(1, total // 4), max(1, total // 4) // 2)
+        self._hosts: dict[str, AccountShares] = {}
         self._suspected: Counter[tuple[str, str]] = Counter()
         self._lock = Lock()
 
@@ -114,8 +82,8 @@ class Bulkhead:
             if not self._suspected[host, account_id]:
                 del self._suspected[host, account_id]
 
-    def _new_host(self) -> _Shares:
-        return _Shares(self._per_host, max(2, self._per_host // 2))
+    def _new_host(self) -> AccountShares:
+        return _shares(self._per_host, max(2, self._per_host // 2))
 
 
 class LoginLimiter:
@@ -185,6 +153,10 @@ class LoginLimiter:
         Without an account: for all accounts.
         """
         return self._breakers.open_for(host, account_id)
+
+
+def _shares(total: int, per_account: int) -> AccountShares:
+    return AccountShares(total=total, per_account=max(1, per_account), reserved=total // 4)
 
 
 def _pair(host: str, account_id: str) -> str:

@@ -4,7 +4,7 @@ A process claims rows for the time of `LEASE`. If it dies, the rows are due agai
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -126,6 +126,14 @@ def _claim(now: datetime, limit: int) -> dict[str, object]:
     }
 
 
+@contextmanager
+def leased_transaction(pool: Pool) -> Iterator[Connection]:
+    """A transaction, in which the lease of the thread is checked first if it works under one."""
+    with store_errors(), pool.connection() as connection, connection.transaction():
+        check_lease(connection)
+        yield connection
+
+
 class ScheduleTable:
     """Reads and writes the tables.
 
@@ -136,11 +144,8 @@ class ScheduleTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with store_errors(), self._pool.connection() as connection, connection.transaction():
-            check_lease(connection)
-            yield connection
+    def _transaction(self) -> AbstractContextManager[Connection]:
+        return leased_transaction(self._pool)
 
     def upsert(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
         """Update the row of a credential from its stream, unless the row is from a later version."""

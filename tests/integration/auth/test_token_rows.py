@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import Principal, TokenScope, parse
 from chassis.database import open_pool
-from operations.migrate.preparation import accept_former_tokens, bind_keys, prepare
+from credentials.application.service_tokens import RequestedToken
+from operations.migrate.preparation import accept_former_tokens, bind_keys, prepare, prepare_admin_token
 from regcred.__main__ import main
 from tests.support.postgres import fresh_database
 from tests.support.tokens import metadata, service_tokens, store_token
@@ -122,3 +123,62 @@ def revoke(installation: Installation, admin: str, token_id: str) -> None:
     assert principal
     with open_pool(installation.url, role="regcred_credentials", size=1) as pool:
         assert service_tokens(pool, installation.keys).revoke(principal, token_id, metadata())
+
+
+def test_a_deleted_row_of_a_valid_token_is_found_and_then_revoked(installation: Installation) -> None:
+    with open_pool(installation.url, role="regcred_credentials", size=1) as pool:
+        admin = installation.principal(installation.token(TokenScope.ADMIN))
+        assert admin
+        commands = service_tokens(pool, installation.keys)
+        wanted = RequestedToken(
+            name="x", scopes=frozenset({TokenScope.AUDIT_READ}), accounts=None, projects=None, expires_at=None
+        )
+        valid, revoked = (
+            commands.create(admin, wanted, None, metadata(), admit=lambda _: None).stored.token_id
+            for _ in range(2)
+        )
+        assert commands.revoke(admin, revoked, metadata())
+    installation.execute("DELETE FROM auth.tokens WHERE token_id IN (%s, %s)", valid, revoked)
+    found = installation.finding()
+    assert found["result"] == "failed"
+    assert f"1 rows differ from the log: auth.tokens {valid}: missing" in found["sentence"]
+    verified = installation.run("log", "verify")
+    assert (verified.exit_code, valid in verified.output) == (1, True)
+    assert "accept-tokens" in verified.output
+
+    accepted = installation.run("installation", "accept-tokens", "--yes")
+    assert (accepted.exit_code, valid in accepted.output) == (0, True)
+    assert "auth.tokens" not in installation.finding()["sentence"]
+
+
+def test_the_file_of_an_admin_token_of_0_9_0_is_recorded_so_that_a_lost_one_is_revoked(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "admin.token", tmp_path / "other.token"
+    for path in (file, other):
+        path.write_text(installation.token(TokenScope.ADMIN))
+    # as 0.9.0 has written both
+    installation.execute(
+        "UPDATE auth.tokens SET mac = NULL, name = 'admin of this machine', created_by = 'regcred up'"
+    )
+    accept_former_tokens(installation.applied, installation.url, installation.keys)
+    former, stays = file.read_text(), other.read_text()
+    prepare_admin_token(file, installation.url, installation.keys)
+    assert file.read_text() == former
+    assert installation.principal(former)
+
+    file.unlink()
+    prepare_admin_token(file, installation.url, installation.keys)
+    assert installation.principal(former) is None
+    assert installation.principal(file.read_text().strip())
+    assert installation.principal(stays)
+
+
+def test_the_row_of_a_token_is_not_sealed_again_for_a_file_with_a_changed_one(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "admin.token"
+    file.write_text(installation.token(TokenScope.AUDIT_READ))
+    installation.execute("UPDATE auth.tokens SET created_by = 'regcred up', scopes = '{admin}'")
+    prepare_admin_token(file, installation.url, installation.keys)
+    assert installation.principal(file.read_text()) is None

@@ -9,6 +9,7 @@ from threading import Event, Thread
 import pytest
 from structlog.testing import capture_logs
 
+from credentials.relay.event_messages import Messages
 from credentials.relay.publisher import RelayPublisher
 from credentials.relay.refused_messages import RefusedMessages
 from eventlog import dead_letters
@@ -181,7 +182,7 @@ def test_a_leader_again_publishes_after_another_one_led(publishing: Publishing) 
 
 
 def test_a_former_leader_neither_publishes_nor_records_refused_messages(rabbitmq: RabbitMQ) -> None:
-    refused = RefusedMessages(TIERS, None)
+    refused = RefusedMessages(TIERS, None, Messages(None))
     with (
         migrated_database() as url,
         open_log(url) as log,

@@ -1,19 +1,24 @@
 """Failed events in a pool of threads are retried or dead-lettered, and delay no others, on a real PostgreSQL."""
 
 from datetime import timedelta
+from secrets import token_bytes
 from threading import Event, Thread
 
 import psycopg
 import pytest
 
-from eventlog.consumers import concurrency
+from chassis.database import open_pool
+from eventlog.consumers import ConcurrentConsumer, concurrency
 from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint
+from secretstore.keyfile import KEY_BYTES, KeyFile
+from secretstore.personal_keys import open_personal_keys
 from secretstore.store import SecretStoreUnavailable
 from tests.integration.consumers.consuming import (
     NAME,
+    TYPES,
     Connection,
     concurrent_consumer,
     dead_letters,
@@ -24,7 +29,8 @@ from tests.integration.consumers.consuming import (
     tend_until,
     write,
 )
-from tests.support.log import append_raw, relay_of
+from tests.support.eventstore_suite import an_event
+from tests.support.log import AnyEventStore, append_raw, lead, relay_of, sequence, stream
 from tests.support.timing import PATIENCE, waiting
 
 
@@ -225,3 +231,39 @@ def test_a_stop_while_a_dependency_is_unavailable_leaves_the_event_for_the_next_
     taker.close()
     assert load_checkpoint(connection, NAME) == 0
     assert dead_letters(connection) == []
+
+
+def test_an_event_under_a_key_that_this_process_lacks_waits_for_a_process_that_has_it(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    """The key file is replaced and the processes are restarted one by one."""
+    older, newer = key_file("k1"), key_file("k2")
+    with open_pool(url, role="none", size=2) as pool, relay_of(url) as relay:
+        AnyEventStore(pool, open_personal_keys(newer)).append(stream("s"), 0, [an_event("e")])
+        sequence(relay, lead(relay))
+    handled: list[int] = []
+    for keys, expected in ((older, []), (newer, [1])):
+        personal = open_personal_keys(keys)
+        consumer = ConcurrentConsumer(
+            lambda event: handled.append(position(event)),
+            name=NAME,
+            types=TYPES,
+            concurrency=1,
+            tiers=[timedelta(hours=1)] * 2,
+            stop=stop,
+            personal=personal,
+        )
+        consumer.begin(load_checkpoint(connection, NAME))
+        consumer.handle(connection, read_log(connection, len(expected), 1, personal=personal))
+        take_until(consumer, connection, 1)
+        if keys is older:
+            assert [attempts for _, attempts, _ in retries(connection)] == [1]
+            make_due(url)
+        else:
+            tend_until(consumer, connection, lambda: retries(connection) == [])
+        assert (handled, dead_letters(connection)) == (expected, [])
+        consumer.close()
+
+
+def key_file(name: str) -> KeyFile:
+    return KeyFile(primary=name, keys={name: token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))

@@ -380,3 +380,15 @@ def test_faults_of_the_embedded_database_are_found(tmp_path: Path) -> None:
     done = subprocess.run([REGCRED, "doctor"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
     assert "does not start" in done.stdout
+
+
+def test_a_key_of_personal_data_that_cannot_be_unwrapped_is_found(installation: Installation) -> None:
+    assert installation.look()["key-file.personal"]["result"] == "ok"
+    with psycopg.connect(installation.database_url, autocommit=True) as connection:
+        connection.execute("SET ROLE regcred_query")
+        for garbage in (b"garbage", b"again"):
+            connection.execute("SELECT personal.key('victim', %s)", (garbage,))
+    found = installation.look()["key-file.personal"]
+    _failed(
+        found, "1 keys of personal data cannot be unwrapped, the first of account victim", "personal.keys"
+    )

@@ -121,12 +121,12 @@ def test_what_cannot_be_compared_without_the_key_file_is_not_reported_as_verifie
     for reason in ("cannot open the key file", "the key file is of another installation"):
         result = run("verify")
         assert result.exit_code == 2
-        assert f"NOT compared with the log: names and read models: {reason}" in result.stdout
+        assert f"NOT compared with the log: names, service tokens and read models: {reason}" in result.stdout
         report = json.loads(run("verify", "--json").stdout)
         assert (report["intact"], report["complete"]) == (True, False)
         omitted = run("verify", "--without-key-file")
         assert omitted.exit_code == 0
-        assert "not compared with the log, because of --without-key-file: names and read" in omitted.stdout
+        assert "not compared with the log, because of --without-key-file: names, service" in omitted.stdout
         KeyFile.create(tmp_path / "keys.json")
 
 

@@ -8,6 +8,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from chassis.database import open_pool
+from chassis.runtime.unavailable import Unavailable
+from eventlog.events import PersonalKeyMissing
 from eventlog.storage import PersonalKeys
 from eventlog.storage.personal_keys import LIFE_SECONDS
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
@@ -77,8 +79,24 @@ def test_a_wrapped_key_unwraps_only_for_its_account_and_key_file() -> None:
 def test_with_a_key_that_does_not_unwrap_only_its_own_events_cannot_be_read() -> None:
     """Another service that may write events can store such a key. It stops no reader of the log."""
     wrapped = KeyFileWrapping(KEYS).wrap("acme", token_bytes(32))
-    for garbage in (b"x", b"k1\0" + b"n" * 40, b"k9" + wrapped[2:]):
+    for garbage in (b"\xff", b"k1", b"k1\0" + b"n" * 40, wrapped[:-1]):
         cipher = keys(Clock()).cipher("acme", garbage)
         assert cipher is not None
         with pytest.raises(InvalidTag):
             cipher.decrypt(NONCE, b"x" * 16, b"")
+
+
+def test_a_key_that_the_key_file_lacks_is_an_outage(database_url: str) -> None:
+    """The key file of this process is older than the key."""
+    newer = KeyFile(primary="k2", keys={"k2": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
+    wrapped = KeyFileWrapping(newer).wrap("acme", token_bytes(32))
+    cipher = keys(Clock()).cipher("acme", wrapped)
+    assert cipher is not None
+    with pytest.raises(PersonalKeyMissing):
+        cipher.decrypt(NONCE, b"x" * 16, b"")
+    with open_pool(database_url, role="regcred_verifier", size=1) as pool:
+        with_newer = PersonalKeys(KeyFileWrapping(newer), monotonic=Clock(), random_bytes=token_bytes)
+        with_newer.current(pool, "rotated")
+        with pytest.raises(PersonalKeyMissing) as raised:
+            keys(Clock()).current(pool, "rotated")
+    assert isinstance(raised.value, Unavailable)  # the API responds with 503

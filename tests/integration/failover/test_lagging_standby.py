@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
+from chassis.authentication.tokens import TokenScope
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from credentials.bootstrap import command_api
@@ -21,13 +22,14 @@ from credentials.relay.publisher import RelayPublisher
 from eventlog.broker.cloudevents import position_of
 from eventlog.topology import EXCHANGE, LAST_PUBLISHED
 from operations.migrate.migrations import migrate
-from operations.migrate.preparation import bind_secret_store, prepare_admin_token, prepare_keys
+from operations.migrate.preparation import bind_secret_store, prepare_keys
 from tests.support.log import scalar
 from tests.support.operator_commands import run_command
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.standby import PrimaryAndStandby
 from tests.support.system import add_body
 from tests.support.timing import PATIENCE, waiting
+from tests.support.tokens import store_token
 from tests.support.vault import Vault
 
 ACCOUNT = "/v1/accounts/acme"
@@ -103,12 +105,12 @@ def test_no_position_is_used_again_until_the_loss_is_accepted(
     }
     settings = Settings.from_environment(environment)
     keys = prepare_keys(settings.key_file)
-    prepare_admin_token(tmp_path / "admin.token", servers.primary, keys)
+    token = store_token(servers.primary, keys, [TokenScope.ADMIN])
     bind_secret_store(settings, servers.primary, keys)
     servers.start_standby()
     api = command_api(settings)
     client = join([api]).test_client()
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {(tmp_path / 'admin.token').read_text().strip()}"
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     try:
         with relaying(servers.both, broker.url) as publisher:
             assert add(client, "kept").status_code == 201

@@ -8,9 +8,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from chassis.database import open_pool
 from contracts.streams import credential_stream
 from eventlog.events import encode, encode_metadata
-from eventlog.storage import read_log
+from eventlog.storage import keys_of, read_log
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.consumer import ReadModelConsumer
@@ -18,8 +19,10 @@ from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
 from projector.write.indexes import create_indexes
 from tests.integration.projector import payloads
+from tests.integration.projector.accounts import Accounts
 from tests.integration.projector.payloads import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one
+from tests.support.personal_keys import personal_keys
 
 POISON, HEALTHY = 1, 2
 
@@ -256,3 +259,21 @@ def _trail(connection: Connection, generation: int) -> dict[int, str]:
         f"SELECT position, t::text FROM rm_g{generation}.audit_events t"  # noqa: S608 a number
     ).fetchall()
     return dict(rows)
+
+
+def test_an_event_under_a_key_that_this_process_lacks_is_applied_by_a_process_that_has_it(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    """The key file is replaced and the processes are restarted one by one: each start redrives dead letters."""
+    newer, older = personal_keys(name="k2"), personal_keys(name="k1")
+    with open_pool(database_url, role="regcred_credentials", size=1) as pool:
+        Accounts(log, projector, newer, keys_of(pool, newer)).happens("acme", payloads.added(HEALTHY))
+        with_older = Accounts(log, projector, older, keys_of(pool, older))
+        with_older.project()
+        assert [position for position, *_ in dead_letters(projector)] == [1]
+        assert "not in the key file of this process" in dead_letters(projector)[0][3]
+        replace(with_older, personal=newer).project()
+    assert dead_letters(projector) == []
+    assert names(projector) == {credential(HEALTHY): "team"}
+    rows = projector.execute("SELECT actor_name FROM rm_g1.audit_events").fetchall()
+    assert rows == [("Canary acme",)]

@@ -12,6 +12,7 @@ from tests.support.eventstore_suite import an_id
 NOTHING: list[str] = []
 NEW = an_id("a new stream")
 STREAM = verification_stream(OWN).id
+TOKEN = '{"token_id": "t"}'
 
 
 def _leases(*foreign: str) -> dict[str, list[str]]:
@@ -69,6 +70,24 @@ _METRICS = {"EXECUTE es.log_metrics": NOTHING, "EXECUTE es.consumer_metrics": NO
 _KEYS = {"SELECT personal.keys": NOTHING}
 _KEY = {"EXECUTE personal.key": NOTHING}  # `test_a_key_of_one_role_is_used_by_no_other`
 
+_API = {  # of each service with an API: refusals, token rows, limits
+    "SELECT auth.tokens": NOTHING,
+    "EXECUTE auth.token_version": NOTHING,
+    "EXECUTE auth.has_account": NOTHING,
+    "EXECUTE auth.append_denied": [
+        f"SELECT auth.append_denied({value})"
+        for value in (
+            request(NEW, "account.erased", data=f'{{"refusal_id": "{NEW}"}}'),
+            request(NEW, "access.denied", data=f'{{"refusal_id": "{OWN}"}}'),
+            request(OWN, "access.denied", data=f'{{"refusal_id": "{OWN}"}}', version=1),
+            request(NEW, "access.denied", data=f'{{"refusal_id": "{NEW}"}}', named="victim"),
+            request(NEW, "access.denied", data=f'{{"refusal_id": "{NEW}"}}', account="unknown"),
+            request(NEW, "access.denied", data=f'{{"refusal_id": "{NEW}"}}', key="'a key of a caller'"),
+        )
+    ],
+    "EXECUTE credentials.take": NOTHING,
+}
+
 RIGHTS: dict[str, dict[str, list[str]]] = {
     "regcred_credentials": {
         **_INSTALLATION,
@@ -115,9 +134,19 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
         "INSERT encrypted.secrets": NOTHING,
         "UPDATE encrypted.secrets": NOTHING,
         "DELETE encrypted.secrets": NOTHING,
-        "SELECT auth.tokens": NOTHING,
-        "INSERT auth.tokens": NOTHING,
-        "UPDATE auth.tokens": NOTHING,
+        **_API,
+        "UPDATE auth.tokens": [
+            f"UPDATE auth.tokens SET {column} = {column}"  # noqa: S608
+            for column in ("scopes", "accounts", "projects", "expires_at", "created_by", "version", "mac")
+        ],
+        "EXECUTE auth.append": [
+            f"SELECT auth.append({value})"
+            for value in (
+                f"{request(NEW, 'service_token.created', data=TOKEN)}, '{TOKEN}'",
+                f"{request(NEW, 'account.erased', data=TOKEN)}, '{TOKEN}'",
+                f"{request(OWN, 'service_token.created', data=TOKEN, version=1)}, '{TOKEN}'",
+            )
+        ],
     },
     "regcred_verifier": {
         **_INSTALLATION,
@@ -154,11 +183,11 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
         ),
         **_consumer("es.retries", "SELECT INSERT UPDATE DELETE", "housekeeping", "publishing"),
         "SELECT encrypted.secrets": NOTHING,
-        "SELECT auth.tokens": NOTHING,
+        **_API,
         **{
             f"{privilege} verifier.{table}": NOTHING  # no other role reads or writes them
             for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE")
-            for table in ("schedule", "postponed", "holds")
+            for table in ("schedule", "postponed", "holds", "account_holds", "login_paces")
         },
     },
     "regcred_relay": {
@@ -231,7 +260,8 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
         "SELECT es.retries": NOTHING,
         "SELECT rm.generations": NOTHING,
         "SELECT rm.audit_segments": NOTHING,
-        "SELECT auth.tokens": NOTHING,
+        "SELECT es.streams": NOTHING,
+        **_API,
         "EXECUTE audit.append": [
             f"SELECT audit.append({value})"
             for value in (

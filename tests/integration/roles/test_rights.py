@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from contracts import account_events, audit_events, credential_events, issuance_events, verification_events
-from contracts.streams import verification_stream
+from contracts.streams import service_token_stream, verification_stream
 from eventlog.events.registry import EVENTS
 from tests.integration.roles.calls import OTHER, OWN, credential_data, request
 from tests.integration.roles.rights import RIGHTS
@@ -36,6 +36,7 @@ SELECT DISTINCT right_of FROM (
 """
 # Which function appends each type. NULL: only the owner of the log.
 WRITERS = {
+    "access.denied": "auth.append_denied",
     "account.erased": None,
     "audit.read": "audit.append",
     "audit.sealed": None,
@@ -46,6 +47,8 @@ WRITERS = {
     "credential.secret_rotated": "credentials.append",
     "secret.issued": "credentials.issue",
     "secret.refused": "credentials.issue",
+    "service_token.created": "auth.append",
+    "service_token.revoked": None,  # of a token that exists: `tests/integration/auth`
     "verification.expiry_approached": "verifier.append",
     "verification.expiry_discovered": "verifier.append",
     "verification.expiry_passed": "verifier.append",
@@ -56,6 +59,11 @@ WRITERS = {
 }
 READ = UUID(int=4)
 CALLS = {
+    "auth.append": (
+        "regcred_credentials",
+        'SELECT auth.append(REQUEST, \'{"token_id": "t", "accounts": ["acme"], "version": 1}\')',
+    ),
+    "auth.append_denied": ("regcred_query", "SELECT auth.append_denied(REQUEST)"),
     "audit.append": ("regcred_query", "SELECT audit.append(REQUEST)"),
     "credentials.append": ("regcred_credentials", "SELECT credentials.append(REQUEST, NULL)"),
     "credentials.issue": ("regcred_credentials", f"SELECT credentials.issue(REQUEST, '{{{OWN}}}', '{{1}}')"),
@@ -74,6 +82,9 @@ def contents(database_url: str) -> None:
                 "INSERT INTO encrypted.secrets (account_id, credential_id, version, write_id, key, nonce, ciphertext)"
                 " VALUES (%s, %s, 1, 'w', 'k', %s, 'x')",
                 (account, credential, b"n" * 12),
+            )
+            owner.execute(
+                "INSERT INTO personal.keys (account_id, number, wrapped) VALUES (%s, 1, 'k')", (account,)
             )
         owner.execute("SELECT es.sequence(es.lead('relay', '1 minute'), 10)")
         owner.execute("UPDATE rm.generations SET position = 2")
@@ -166,8 +177,16 @@ def test_the_lists_of_types_are_those_of_the_contracts(database_url: str) -> Non
     assert names == set(WRITERS)
     accepted = {}
     for function, (role, call) in CALLS.items():
-        stream = {"audit.append": READ, "verifier.append": verification_stream(OWN).id}.get(function, OWN)
-        data = credential_data(OWN)[:-1] + f', "read_id": "{stream}", "issuance_id": "{stream}"}}'
+        stream = {
+            "audit.append": READ,
+            "auth.append": service_token_stream("t").id,
+            "auth.append_denied": READ,
+            "verifier.append": verification_stream(OWN).id,
+        }.get(function, OWN)
+        data = (
+            credential_data(OWN)[:-1] + f', "read_id": "{stream}", "issuance_id": "{stream}",'
+            f' "refusal_id": "{stream}", "token_id": "t"}}'
+        )
         with connect(database_url, role, "SET ROLE") as connection:
             for kind in sorted(names):
                 found = outcome(connection, call.replace("REQUEST", request(stream, kind, data=data)))

@@ -112,3 +112,17 @@ def test_nothing_of_a_username_stays_after_its_login_was_accepted(world: World) 
     with world.pool.connection() as connection:
         count = connection.execute("SELECT count(*) FROM verifier.login_paces").fetchone()
     assert count == (0,)
+
+
+def test_nothing_of_a_username_stays_a_day_after_its_last_hold(world: World) -> None:
+    world.hold("rate_limited", user="limited")
+    world.hold("bad_credential", user="guessed")
+    world.holds.reserve(HeldLogin.of("reg.example", "guessed", world.account), world.at)
+    world.pass_time(timedelta(hours=23))
+    world.holds.delete_old(world.at)
+    with world.pool.connection() as connection:
+        count = "SELECT (SELECT count(*) FROM verifier.account_holds), (SELECT count(*) FROM verifier.login_paces)"
+        assert connection.execute(count).fetchone() == (2, 2)
+        world.pass_time(timedelta(hours=2))
+        world.holds.delete_old(world.at)
+        assert connection.execute(count).fetchone() == (0, 0)

@@ -149,3 +149,18 @@ def test_accounts_can_be_used_after_the_loss_of_the_key_file(url: str, tmp_path:
         assert open_personal_keys(bind_keys(tmp_path / "keys.json", url)).current(pool, "acme").number == (
             created.number
         )
+
+
+def test_an_unreadable_key_of_one_role_costs_no_personal_data_of_another(url: str, tmp_path: Path) -> None:
+    """A compromised service stores such a key; an operator gives it up."""
+    personal = open_personal_keys(bind_keys(tmp_path / "keys.json", url))
+    with open_pool(url, role="regcred_credentials", size=1) as pool:
+        number = personal.current(pool, "acme").number
+    with psycopg.connect(url, autocommit=True, options="-c role=regcred_query") as query:
+        query.execute("SELECT personal.key('acme', 'garbage')")
+    environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+    done = CliRunner().invoke(main, ["installation", "adopt", "--keys", "--yes"], env=environment)
+    assert (done.exit_code, "of 1 accounts is given up" in done.stdout) == (0, True), done.output
+    with psycopg.connect(url) as owner:
+        kept = owner.execute("SELECT number FROM personal.keys WHERE wrapped IS NOT NULL").fetchall()
+    assert kept == [(number,)]

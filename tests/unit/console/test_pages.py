@@ -60,7 +60,9 @@ def test_text_of_users_is_escaped(signed_in: Browser) -> None:
     ("status", "code", "said"),
     [
         (403, "insufficient_scope", "Your token lacks the required scope"),
+        (403, "account_forbidden", "Your token does not cover this"),
         (404, "credential_not_found", "There is no such credential"),
+        (429, "limit_reached", "Wait a moment, then try again."),
         (503, "database_unavailable", "Service Unavailable"),
         (503, "read_model_behind", "Saved, but not visible yet"),
     ],

@@ -108,6 +108,13 @@ def test_every_citation_is_of_a_document_and_heading_of_the_repository() -> None
     assert not shown((path, fault) for path in files for fault in faults(prose_of(path), path))
 
 
+def test_every_decision_has_its_own_number() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    titles = [text_of(path).splitlines()[0] for path in decisions]
+    assert [title.split(".")[0] for title in titles] == [f"# {n}" for n in range(1, len(decisions) + 1)]
+    assert [int(path.name.split("-")[0]) for path in decisions] == [*range(1, len(decisions) + 1)]
+
+
 def test_every_page_of_the_reference_is_cited_by_a_source() -> None:
     """A page of docs/reference that no code cites is not needed there."""
     cited = {match[1] for path in SOURCES for match in _DOCUMENT.finditer(prose_of(path))}

@@ -61,8 +61,14 @@ def test_usages_remedy_and_request_id_are_shown() -> None:
     ]
 
 
-def test_retry_after_is_shown() -> None:
-    assert "  try again in 30 s" in lines(503, retry_after=30)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_shown(status: int) -> None:
+    assert "  try again in 30 s" in lines(status, retry_after=30)
+
+
+def test_the_hint_for_a_limited_token_fits_routes_of_an_account_and_of_the_installation() -> None:
+    found = lines(403, code="account_forbidden", detail="the route needs a token for all accounts")
+    assert found[1] == "  this token is limited: use one of its accounts (--account), or another token"
 
 
 def test_a_malformed_document_is_shown_without_control_characters() -> None:

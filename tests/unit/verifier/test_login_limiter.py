@@ -160,6 +160,14 @@ def test_old_hosts_are_dropped() -> None:
     assert breakers.state("24999", "x") is RESPONDING
 
 
+def test_the_oldest_of_very_many_hosts_without_response_are_dropped() -> None:
+    breakers = CircuitBreakers(Clock())
+    for number in range(10_100):
+        breakers.record(str(number), "x", responded=False)
+    assert len(breakers._hosts) <= 10_000
+    assert breakers.state("10099", "x") is SUSPECT
+
+
 def test_a_login_without_a_request_does_not_change_the_circuit() -> None:
     limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
     bulkhead = Bulkhead(8)

@@ -10,13 +10,16 @@ from chassis.settings.environment import Settings, VaultAccess
 from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.installation import compare_keys, has_recorded_keys, has_vault, installation_id, is_copy
 from secretstore.keyfile import KeyFile, KeyFileError
+from secretstore.personal_keys import unreadable_personal_keys
 from secretstore.vault_inspection import VaultInspector
 
 
 def installation_findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
     """Compare key file and Vault with the database. `connection` may read the schema `installation`."""
     try:
-        yield key_finding(connection, settings)
+        yield (found := key_finding(connection, settings))
+        if found.result == "ok":
+            yield from personal_key_findings(connection, settings)
         if settings.vault is not None:
             yield from vault_binding_findings(connection, settings.vault)
     except psycopg.errors.InsufficientPrivilege:
@@ -35,6 +38,25 @@ def key_finding(connection: Connection, settings: Settings) -> Finding:
     except KeyFileError as error:
         return failed(check, str(error), "see `regcred installation --help`")
     return ok(check, "the key file belongs to the database")
+
+
+def personal_key_findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Check that each key of personal data can be unwrapped. A service could store one that cannot."""
+    check = "key-file.personal"
+    if not settings.key_file.exists():
+        return
+    try:
+        found = unreadable_personal_keys(KeyFile.load(settings.key_file), connection)
+    except psycopg.errors.UndefinedTable:
+        return  # the findings about the database say so
+    if found:
+        sentence = (
+            f"{len(found)} keys of personal data cannot be unwrapped, the first of account {found[0][0]}"
+        )
+        remedy = "find out who wrote it to personal.keys; `regcred installation adopt --keys` gives it up"
+        yield failed(check, sentence, remedy)
+    else:
+        yield ok(check, "the keys of personal data can be unwrapped")
 
 
 def vault_binding_findings(connection: Connection, access: VaultAccess) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import click
 from chassis.authentication.token_row import authenticate_rows
 from chassis.authentication.tokens import StoredToken
 from chassis.database import Connection
-from credentials.state.token_rows import accept_damaged_tokens, damaged_tokens
+from credentials.state.token_rows import accept_damaged_tokens, damaged_tokens, missing_tokens
 from operations.command_errors import OperationRefused, owner_connection
 from operations.migrate.preparation import prepare_keys
 from regcred.cli.confirmation import YES, confirm
@@ -25,7 +25,7 @@ from secretstore.installation import (
     replace_recorded_keys,
 )
 from secretstore.keyfile import KeyFile, KeyFileError
-from secretstore.personal_keys import accounts_without_readable_key, erase_personal_keys
+from secretstore.personal_keys import erase_personal_keys, unreadable_personal_keys
 
 # Sessions of services; a service that waits until its key file can be used has none but `keys`.
 _SERVICES = r"""
@@ -112,7 +112,7 @@ def accept_tokens_command(*, yes: bool) -> None:
 
     Such a token authenticates nobody: somebody has changed its row in the database, or put an earlier one
     back. `regcred migrate` without the key file also leaves those of 0.9.0. Accept them only if you know each
-    of them, with these rights. Revoke the others.
+    of them, with these rights. Revoke the others. A token whose row was deleted is revoked.
     """
     with owner_connection("installation") as (connection, settings):
         keys = KeyFile.load(settings.key_file)
@@ -121,11 +121,14 @@ def accept_tokens_command(*, yes: bool) -> None:
         except KeyFileError as error:
             raise OperationRefused(str(error)) from None
         authenticate = authenticate_rows(keys)
-        damaged = damaged_tokens(connection, authenticate)
-        if not damaged:
+        damaged, missing = damaged_tokens(connection, authenticate), missing_tokens(connection)
+        if not damaged and not missing:
             click.echo("the service has written the row of every token")
             return
-        print_table(_TOKEN_HEADERS, map(_token_row, damaged))
+        if missing:
+            click.echo(f"deleted by hand, and to be revoked: {', '.join(missing)}")
+        if damaged:
+            print_table(_TOKEN_HEADERS, map(_token_row, damaged))
         confirm(f"Accept these {len(damaged)} tokens with these rights?", yes=yes)
         accept_damaged_tokens(connection, authenticate)
         click.echo(f"{len(damaged)} tokens are accepted; one that the log says is revoked stays revoked")
@@ -148,16 +151,17 @@ def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
     given = KeyFile.load(path) if path.exists() else None
     if given is None or not _are_recorded(given, connection):
         _refuse_running_services(connection)
-    lost = accounts_without_readable_key(given, connection)
+    lost = unreadable_personal_keys(given, connection)
+    accounts = len({account for account, _ in lost})
     if lost:
-        confirm(f"Give up the personal data in the events of {len(lost)} accounts permanently?", yes=yes)
+        confirm(f"Give up the personal data in the events of {accounts} accounts permanently?", yes=yes)
     present = prepare_keys(path)
     with connection.transaction():
         erase_personal_keys(lost, connection)
         replace_recorded_keys(present, connection)
     if lost:
         click.echo(
-            f"the personal data in the events of {len(lost)} accounts is given up: remove admin.token,"
+            f"the personal data in the events of {accounts} accounts is given up: remove admin.token,"
             " start the services, and run `regcred log repair`"
         )
 

@@ -10,7 +10,7 @@ from chassis.atomic_file import replace_file
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_row import authenticate_rows
 from chassis.authentication.token_table import PostgresTokens, token_hash
-from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
+from chassis.authentication.tokens import RANDOM_BYTES, StoredToken, TokenScope, compose, parse
 from chassis.database import open_pool
 from chassis.ids import new_id
 from chassis.runtime.clock import now
@@ -19,7 +19,7 @@ from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
 from contracts.service_token_events import INSTALLATION
 from credentials.postgres_tokens import PostgresTokenWriter
-from credentials.state.token_rows import accept_tokens_of_0_9_0
+from credentials.state.token_rows import accept_tokens_of_0_9_0, record_creator_of_0_9_0
 from eventlog.broker import declare_topology
 from eventlog.events import Actor, Metadata
 from eventlog.storage import VersionConflict, refuse_lower_transaction_ids
@@ -32,7 +32,6 @@ from secretstore.personal_keys import open_personal_keys
 _SERVICE_ROLE = "regcred_credentials"  # writes tokens and the id of the installation
 _ROW_CODES = "0084_auth_token_events.sql"
 _CREATOR = "regcred up"
-_RANDOM_BYTES = 38
 _PRIVATE = 0o600
 _REPLACED = """
 SELECT token_id FROM auth.tokens
@@ -107,7 +106,8 @@ def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> N
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
-    An empty file counts as missing. A new token revokes the one that it replaces, unless 0.9.0 created it.
+    An empty file counts as missing. A new token revokes the one that it replaces. Of a token of 0.9.0
+    the file is recorded at the first start, and it is not revoked if the file was lost before.
 
     Raises:
         DamagedToken: the file contains something else.
@@ -129,7 +129,7 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
             raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")
         token_id = parsed.token_id
     else:
-        token_id, text = compose(token_bytes(_RANDOM_BYTES))
+        token_id, text = compose(token_bytes(RANDOM_BYTES))
         replace_file(path, f"{text.reveal()}\n".encode(), mode=_PRIVATE)
     token = StoredToken(
         token_id=token_id,
@@ -145,6 +145,8 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
     with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
         tokens = open_tokens(pool, keys)
         if tokens.read(token_id) is not None:
+            if tokens.authenticate(text.reveal()) is not None:
+                _record_file(database_url, token, keys)
             return
         writer = PostgresTokenWriter(pool, open_personal_keys(keys), authenticate_rows(keys), new_id=new_id)
         try:
@@ -152,6 +154,14 @@ def _prepare_token(path: Path, database_url: str, keys: KeyFile, *, name: str, s
         except VersionConflict:
             return  # by another process at the same time
         _revoke_replaced(database_url, token, tokens, writer)
+
+
+def _record_file(database_url: str, token: StoredToken, keys: KeyFile) -> None:
+    """Record the file of a valid token of 0.9.0, which did not. `token` is that of this file."""
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+        record_creator_of_0_9_0(
+            connection, token, authenticate_rows(keys), former=_CREATOR, creator=token.created_by
+        )
 
 
 def _revoke_replaced(

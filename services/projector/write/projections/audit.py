@@ -174,7 +174,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
         case AccessDenied() | SecretIssued() | SecretRefusedV2():
-            return _denied(event) if isinstance(event, AccessDenied) else _issuance(event)
+            return _access(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
 
@@ -184,6 +184,16 @@ def _credential_of(recorded: RecordedEvent) -> UUID | None:
     return recorded.stream.id if recorded.stream.category == "credential" else None
 
 
+def _access(event: AccessDenied | SecretIssued | SecretRefusedV2) -> _Entry:
+    match event:
+        case AccessDenied():
+            return _denied(event)
+        case SecretIssued():
+            return _issued(event)
+        case SecretRefusedV2():
+            return _refused(event)
+
+
 def _denied(event: AccessDenied) -> _Entry:
     after = {name: value for name, value in _json(event).items() if name not in _DENIED_COLUMNS}
     return _Entry(
@@ -191,24 +201,26 @@ def _denied(event: AccessDenied) -> _Entry:
     )
 
 
-def _issuance(event: SecretIssued | SecretRefusedV2) -> _Entry:
-    if isinstance(event, SecretIssued):
-        return _Entry(
-            credential_id=event.credential_id,
-            secret_version=event.secret_version,
-            after={
-                "issuance_id": _json(event.issuance_id),
-                "workload": _json(event.workload),
-                "images": _json(event.images),
-                "format": event.format,
-            },
-            columns={
-                "credential_name": event.credential_name,
-                "project_id": event.project_id,
-                "registry_host": event.registry_host,
-                "image": ", ".join(event.images),
-            },
-        )
+def _issued(event: SecretIssued) -> _Entry:
+    return _Entry(
+        credential_id=event.credential_id,
+        secret_version=event.secret_version,
+        after={
+            "issuance_id": _json(event.issuance_id),
+            "workload": _json(event.workload),
+            "images": _json(event.images),
+            "format": event.format,
+        },
+        columns={
+            "credential_name": event.credential_name,
+            "project_id": event.project_id,
+            "registry_host": event.registry_host,
+            "image": ", ".join(event.images),
+        },
+    )
+
+
+def _refused(event: SecretRefusedV2) -> _Entry:
     return _Entry(
         outcome="denied",
         reason=event.reason,

@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from chassis.authentication.refusals import (
     PER_MINUTE,
+    PRINCIPALS_OF_ACCOUNTS,
     PRINCIPALS_PER_MINUTE,
     RefusalLimiter,
     RefusalLog,
@@ -16,10 +17,10 @@ from chassis.authentication.tokens import Principal
 from tests.support.timing import PATIENCE, waiting
 
 
-def refused(principal: str = "one") -> RefusedRequest:
+def refused(principal: str = "one", accounts: frozenset[str] | None = None) -> RefusedRequest:
     return RefusedRequest(
         principal=Principal(
-            id=principal, name=principal, scopes=frozenset(), accounts=frozenset(), projects=None
+            id=principal, name=principal, scopes=frozenset(), accounts=accounts, projects=None
         ),
         reason="account_forbidden",
         method="GET",
@@ -58,6 +59,15 @@ def test_many_principals_are_limited_too() -> None:
     assert limiter.uncounted == 5
     assert list(limiter.due(60.0)) == []
     assert limiter.admit(refused("late"), 60.0) is not None
+
+
+def test_many_tokens_of_the_same_accounts_neither_flood_a_trail_nor_hide_others() -> None:
+    """An administrator of an account creates tokens and tries each of them at another account."""
+    limiter, accounts = RefusalLimiter(), frozenset({"umbrella"})
+    recorded = [limiter.admit(refused(str(number), accounts), 0.0) for number in range(PRINCIPALS_PER_MINUTE)]
+    assert sum(found is not None for found in recorded) == PRINCIPALS_OF_ACCOUNTS
+    assert limiter.uncounted == PRINCIPALS_PER_MINUTE - PRINCIPALS_OF_ACCOUNTS
+    assert limiter.admit(refused("another", frozenset({"third"})), 0.0) is not None
 
 
 def test_a_request_does_not_wait_for_its_record() -> None:

@@ -9,7 +9,7 @@ _PROGRAM = """
 import ctypes, os, resource
 from chassis.runtime.core_dumps import disable_core_dumps
 disable_core_dumps()
-if os.fork() == 0:  # as the worker of the web server
+if os.fork() == 0:  # a program that it starts has the same limit
     print(*resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)
     os._exit(0)
 os.wait()
