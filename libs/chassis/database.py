@@ -175,7 +175,7 @@ def open_pool(
     return MeasuredPool(
         database_url,
         measured_as=role,
-        guard=GuardedDependency(slots=WAITING_REQUESTS) if serves_requests else None,
+        guard=GuardedDependency(slots=WAITING_REQUESTS, in_turn=True) if serves_requests else None,
         kwargs=session(
             role,
             writes=writes,

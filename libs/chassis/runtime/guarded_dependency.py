@@ -5,9 +5,11 @@ which registry hosts respond, and only defers scheduled logins.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
 from time import monotonic as monotonic_clock
+
+from chassis.runtime.turns import out_of_turn
 
 OPEN_SECONDS = 2.0  # calls are refused for this time; then one of them tries the dependency
 SLOW_SECONDS = 0.5  # the default; a call that fails earlier does not occupy a thread for long
@@ -33,6 +35,8 @@ class GuardedDependency:
 
     After `failures` consecutive calls that failed after `slow_seconds` or later, the circuit is open: calls
     are refused at once. After `OPEN_SECONDS` one call is admitted. If it succeeds, the circuit is closed.
+
+    A request takes no turn while it waits for the dependency, unless `in_turn`.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class GuardedDependency:
         slot_seconds: float = SLOT_SECONDS,
         slow_seconds: float = SLOW_SECONDS,
         failures: int = 3,
+        in_turn: bool = False,
         monotonic: Callable[[], float] = monotonic_clock,
     ) -> None:
         self._slots = BoundedSemaphore(slots)
         self._slot_seconds = slot_seconds
         self._slow_seconds = slow_seconds
         self._limit = failures
+        self._in_turn = in_turn
         self._monotonic = monotonic
         self._lock = Lock()
         self._failures = 0
@@ -62,6 +68,10 @@ class GuardedDependency:
         Raises:
             NotAdmitted: the circuit is open, or no slot was free and no call ended for `slot_seconds`.
         """
+        with nullcontext() if self._in_turn else out_of_turn():
+            yield from self._call()
+
+    def _call(self) -> Iterator[None]:
         probe = self._admit()
         try:
             self._wait_for_slot()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
 from chassis.runtime.account_shares import AccountShares
+from chassis.runtime.turns import out_of_turn
 
 PROCESS_SLOTS = 16  # of all kinds together; the other threads of the HTTP server serve short requests
 
@@ -22,7 +23,8 @@ class TooManyAtOnce(Exception):
 class Slots:
     """`total` slots of one kind in this process, of which one account gets at most `per_account`.
 
-    Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot.
+    Each occupies one of the `PROCESS_SLOTS` while it is held. Callers do not wait for a slot. Who holds one
+    mostly waits, so its request takes no turn.
 
     The last `reserved` slots are for accounts that hold none, so that few accounts cannot hold all.
     """
@@ -44,7 +46,8 @@ class Slots:
                 raise TooManyAtOnce(self._retry_after)
             self._shares.add(account_id)
         try:
-            yield
+            with out_of_turn():
+                yield
         finally:
             _process.release()
             with self._lock:

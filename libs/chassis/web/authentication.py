@@ -19,6 +19,7 @@ from chassis.authentication.refused_request import RefusedRequest
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.ids import is_platform_id, new_id
 from chassis.runtime.clock import now
+from chassis.web.callers import LEARN
 from chassis.web.limits import current_limits
 from chassis.web.problems import Problem
 
@@ -128,6 +129,9 @@ def install(app: Flask, authenticate: Authenticate, refused: Refused | None = No
 def _authenticated(authenticate: Authenticate) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
+    learn = request.environ.get(LEARN)
+    if learn is not None:
+        learn(found)
     if found is None:
         # The response is the same for every reason: absent, malformed, unknown, revoked, expired.
         raise Problem(

@@ -8,7 +8,9 @@ closed. So a new connection is always accepted.
 """
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -20,6 +22,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from chassis.runtime.turns import Turn, Turns
+from chassis.web.callers import LEARN, Callers
 from chassis.web.draining import HEALTH, READINESS
 from chassis.web.refusals import EarlyRefusal, RefusedRequestTask, RequestParser
 
@@ -36,12 +40,15 @@ _UNLIMITED = 2**40
 class ServerLimits:
     """Limits of one process.
 
-    `held_bytes` are those of requests and of responses that wait for their clients. At least `send_bytes` of
-    a response are sent in each `send_seconds`.
+    One caller has `turns` requests in progress, half of them while others have some, besides those that only
+    wait, and at most `queued_of_caller` before them. `held_bytes` are those of requests and of responses that
+    wait for their clients. At least `send_bytes` of a response are sent in each `send_seconds`.
     """
 
     threads: int = 24
     queued: int = 256
+    turns: int = 4
+    queued_of_caller: int = 128
     connections: int = 512
     held_bytes: int = 32 * 1024 * 1024
     head_bytes: int = 16 * 1024
@@ -60,6 +67,12 @@ class _Task(WSGITask):
         if self.channel.server.stopping:
             self.set_close_on_finish()
 
+    def get_environment(self) -> dict[str, Any]:
+        """The WSGI environment."""
+        made: dict[str, Any] = super().get_environment()
+        made[LEARN] = partial(self.channel.server.callers.learn, self.request.headers)
+        return made
+
 
 class _Connection(HTTPChannel):
     """One connection. It receives a request, or has requests in progress, or sends the rest of a response."""
@@ -69,6 +82,7 @@ class _Connection(HTTPChannel):
     parser_class = RequestParser
     request: RequestParser | None = None  # the one that is received
     refused = False
+    caller: Hashable = None  # whose turn the request has
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
         self.since = self._window = time.monotonic()
@@ -107,7 +121,8 @@ class _Connection(HTTPChannel):
 
     def service(self) -> None:
         """Handle a request, in a thread."""
-        super().service()
+        with self.server.turn_of(self):
+            super().service()
         self.since = time.monotonic()
 
     def check(self, limits: ServerLimits, now: float) -> None:
@@ -148,6 +163,8 @@ class Server(TcpWSGIServer):
         self._stop_at: float | None = None
         self._stop_seconds = 0.0
         self._closed = 0
+        self.callers = Callers()
+        self._turns = Turns(limits.turns)
         self._requests = _threads(limits.threads)
         self._prompt = _threads(1)
         self._readiness = _threads(_READINESS_THREADS)
@@ -171,16 +188,37 @@ class Server(TcpWSGIServer):
     def add_task(self, task: _Connection) -> None:
         """Let a thread handle the request of a connection, or refuse it if too many wait."""
         request = task.requests[0]
-        threads, queued = self._requests, self._limits.queued
         if request.error or request.path == HEALTH:
-            threads, queued = self._prompt, _UNLIMITED
+            self._prompt.add_task(task)
         elif request.path == READINESS:
-            threads, queued = self._readiness, _READINESS_QUEUED
-        idle = len(threads.threads) - threads.active_count
-        if len(threads.queue) >= queued + idle:
-            request.error = EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE)
-            threads = self._prompt
-        threads.add_task(task)
+            if len(self._readiness.queue) < _READINESS_QUEUED + _idle(self._readiness):
+                self._readiness.add_task(task)
+            else:
+                self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
+        else:
+            self._take_turn(task)
+
+    def _take_turn(self, task: _Connection) -> None:
+        request = task.requests[0]
+        caller = self.callers.caller(request.headers, request.path)
+        if self._turns.waiting_of(caller) >= self._limits.queued_of_caller:
+            self._refuse(task, EarlyRefusal(HTTPStatus.TOO_MANY_REQUESTS))
+            return
+        waiting = self._turns.waiting + len(self._requests.queue)
+        if waiting >= self._limits.queued + _idle(self._requests):
+            self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
+            return
+        task.caller = caller
+        self._turns.take(caller, partial(self._requests.add_task, task))
+
+    def turn_of(self, task: _Connection) -> Turn:
+        """The turn of the request that a thread begins to handle."""
+        caller, task.caller = task.caller, None
+        return Turn(self._turns, caller)
+
+    def _refuse(self, task: _Connection, reason: EarlyRefusal) -> None:
+        task.requests[0].error = reason
+        self._prompt.add_task(task)
 
     def handle_accept(self) -> None:
         """Accept a connection, in place of another one if there are too many."""
@@ -246,3 +284,8 @@ def _threads(number: int) -> ThreadedTaskDispatcher:
     made = ThreadedTaskDispatcher()
     made.set_thread_count(number)
     return made
+
+
+def _idle(threads: ThreadedTaskDispatcher) -> int:
+    number: int = len(threads.threads) - threads.active_count
+    return number

@@ -54,8 +54,8 @@ PROBLEMS = {
     "registry_refused": "The registry responded with an error; the detail has it.",
     "registry_unreachable": "The registry cannot be reached, or its responses are not those of a registry.",
     "repository_not_found": "The registry has no such repository, or hides it from this login.",
-    "too_many_at_once": "Too many requests wait for registries, or follow the audit trail; try again after "
-    "Retry-After.",
+    "too_many_at_once": "Too many requests of the caller wait, or too many wait for registries or follow the "
+    "audit trail; try again after Retry-After.",
     "limit_reached": "A limit of the account, token or credential is reached; the detail and `RateLimit` "
     "name it. Try again after Retry-After.",
     "credentials_limited": "The account has as many credentials as it may have; remove one first.",

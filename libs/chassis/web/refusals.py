@@ -31,6 +31,12 @@ _PROBLEMS = {
         Problem(408, "request_timeout", "the request did not arrive in time"),
         Problem(413, "too_large", "the request's body is too large"),
         Problem(414, "target_too_long", "path and query are too long"),
+        Problem(
+            429,
+            "too_many_at_once",
+            "too many requests of this caller wait; try again after Retry-After",
+            headers={"Retry-After": "2"},
+        ),
         Problem(431, "header_too_large", "the header of the request is too large"),
         Problem(500, "internal_error", "internal error of the server"),
         Problem(501, "not_implemented", "this transfer coding is not supported"),

@@ -40,6 +40,19 @@ def test_health_checks_do_not_wait_for_requests() -> None:
     assert int(refused.headers["Retry-After"]) > 0
 
 
+def test_many_requests_of_one_caller_leave_threads_to_others() -> None:
+    busy = b"GET /sleep HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer greedy\r\n\r\n"
+    with (
+        serving("threads=2, turns=1, queued_of_caller=6") as port,
+        connections(port, 7, busy),
+        client(port) as other,
+    ):
+        refused = other.get("/sleep", headers={"Authorization": "bearer greedy"})
+        assert other.get("/a/b", headers={"Authorization": "Bearer other"}).status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_at_once")
+    assert int(refused.headers["Retry-After"]) > 0
+
+
 @pytest.fixture(scope="module")
 def small() -> Iterator[int]:
     """A server with room for twenty connections."""

@@ -12,7 +12,7 @@ WAIT_SECONDS = 2.0
 MAX_WAITING = 8  # threads of the server, each with a connection; the others serve other requests
 MAX_WAITING_PER_ACCOUNT = 4
 RETRY_SECONDS = 1
-_POLL_SECONDS = 0.01
+_POLL_SECONDS, _MOST_POLL_SECONDS = 0.01, 0.1  # doubled from the first to the second
 _POSITION = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,18})")
 
 _slots = Slots(total=MAX_WAITING, per_account=MAX_WAITING_PER_ACCOUNT, retry_after=RETRY_SECONDS)
@@ -44,11 +44,12 @@ def wait_for(
     )
     try:
         with _slots.one(account_id or ""):
-            deadline = monotonic() + WAIT_SECONDS
+            deadline, pause = monotonic() + WAIT_SECONDS, _POLL_SECONDS
             while not has_event(connection, account_id, stream_id, version):
                 if monotonic() >= deadline:
                     raise behind
-                sleep(_POLL_SECONDS)
+                sleep(pause)
+                pause = min(2 * pause, _MOST_POLL_SECONDS)
     except TooManyAtOnce:
         raise behind from None
 
