@@ -66,7 +66,7 @@ def test_a_request_takes_its_turn_while_it_uses_the_database() -> None:
     assert began == ["first", "second"]
 
 
-def test_a_turn_ends_after_an_exception() -> None:
+def test_an_exception_ends_the_turn() -> None:
     turns, began = Turns(1), list[str]()
     for name in ("first", "second"):
         turns.take("a", partial(began.append, name))
