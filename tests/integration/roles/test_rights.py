@@ -9,7 +9,15 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from contracts import account_events, audit_events, credential_events, issuance_events, verification_events
+from contracts import (
+    access_events,
+    account_events,
+    audit_events,
+    credential_events,
+    issuance_events,
+    service_token_events,
+    verification_events,
+)
 from contracts.streams import service_token_stream, verification_stream
 from eventlog.events.registry import EVENTS
 from tests.integration.roles.calls import OTHER, OWN, credential_data, request
@@ -17,7 +25,15 @@ from tests.integration.roles.rights import RIGHTS
 
 Connection = psycopg.Connection[Any]
 
-_MODULES = (account_events, audit_events, credential_events, issuance_events, verification_events)
+_MODULES = (  # they register the types
+    access_events,
+    account_events,
+    audit_events,
+    credential_events,
+    issuance_events,
+    service_token_events,
+    verification_events,
+)
 _REFUSED = {"42501", "ES410", "ES412", "ES424", "RM409"}
 # The rights of one role, without the tables of generations.
 _GRANTED = """
