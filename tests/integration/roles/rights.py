@@ -95,6 +95,7 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
         **_METRICS,
         **_KEYS,
         **_KEY,
+        "EXECUTE installation.record_keys": NOTHING,
         "EXECUTE installation.record_vault": NOTHING,
         "EXECUTE es.repeated": NOTHING,
         "EXECUTE es.replay": NOTHING,
