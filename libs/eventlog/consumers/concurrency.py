@@ -182,7 +182,7 @@ class ConcurrentConsumer:
         while True:
             try:
                 event = decode_event(delivery.event)
-                report.about(event.payload)
+                report.about(event)
                 report.outcome = self._handle(event) or "handled"
             except StaleLeader:
                 return None  # the next leader delivers it again

@@ -13,7 +13,7 @@ import structlog
 
 from chassis.observability.tracing import Span, start_span, trace_id_of, tracing_is_on
 from eventlog.events.codec import decode_metadata
-from eventlog.events.envelope import Metadata, StoredEvent
+from eventlog.events.envelope import Metadata, RecordedEvent, StoredEvent
 from eventlog.events.errors import EventError
 
 log = structlog.get_logger()
@@ -28,11 +28,15 @@ class DeliveryReport:
     attempt: int = 0
     outcome: str = "handled"
     credential_id: str | None = None
+    request_id: str | None = None
+    correlation_id: str | None = None
 
-    def about(self, payload: object) -> None:
-        """Set the credential that the event concerns."""
-        credential_id = getattr(payload, "credential_id", None)
+    def about(self, event: RecordedEvent) -> None:
+        """Set the credential that the event concerns, and the request that caused it."""
+        credential_id = getattr(event.payload, "credential_id", None)
         self.credential_id = str(credential_id) if credential_id else None
+        self.request_id = event.metadata.request_id
+        self.correlation_id = event.metadata.correlation_id
 
 
 @contextmanager
@@ -59,8 +63,8 @@ def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[DeliveryRep
                 attempt=delivery.attempt,
                 outcome=delivery.outcome,
                 ms=_ms_since(started),
-                request_id=metadata.request_id if metadata else None,
-                correlation_id=metadata.correlation_id if metadata else None,
+                request_id=delivery.request_id,
+                correlation_id=delivery.correlation_id,
                 trace_id=trace_id_of(traceparent),
             )
 

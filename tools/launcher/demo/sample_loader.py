@@ -1,5 +1,6 @@
 """Adds the sample data of the demo to an installation through its REST API, and removes it."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,8 @@ from regcred.cli.lookup import await_read_models, find, verified
 from regcred.cli.session import CliSession
 
 _VERDICT_SECONDS = 30.0
+_TRAIL_SECONDS = 3.0
+_POLL_SECONDS = 0.5
 _POSITION = b"es_log_position "
 Report = Callable[[str], None]
 
@@ -37,14 +40,31 @@ class DemoResult:
 
 
 def has_data(session: CliSession) -> bool | None:
-    """Whether the log of the installation has events, by its metrics. `None` if these cannot be read."""
+    """Whether an account has events. `None` if that cannot be determined.
+
+    The log has more events than the trail of the installation then. Tokens and reads of that trail are no data.
+    """
+    deadline = time.monotonic() + _TRAIL_SECONDS
     try:
-        with session.api.lines("/metrics", {}, accept="text/plain") as lines:
-            for line in lines:
-                if line.startswith(_POSITION):
-                    return float(line.removeprefix(_POSITION)) > 0
+        while True:
+            position = _log_position(session)
+            if position is None:
+                return None
+            of_installation = len(session.api.listing("/v1/audit-events", {}, limit=None)["items"])
+            if of_installation >= position:
+                return False
+            if time.monotonic() > deadline:  # the trail may be behind the log for a moment
+                return True
+            time.sleep(_POLL_SECONDS)
     except ClientError:
         return None
+
+
+def _log_position(session: CliSession) -> float | None:
+    with session.api.lines("/metrics", {}, accept="text/plain") as lines:
+        for line in lines:
+            if line.startswith(_POSITION):
+                return float(line.removeprefix(_POSITION))
     return None
 
 
