@@ -42,7 +42,7 @@ class DemoResult:
 def has_data(session: CliSession) -> bool | None:
     """Whether an account has events. `None` if that cannot be determined.
 
-    The log has more events than the trail of the installation then. Tokens and reads of that trail are no data.
+    Then the log has more events than the trail of the installation: tokens and reads of it are no data.
     """
     deadline = time.monotonic() + _TRAIL_SECONDS
     try:
