@@ -53,7 +53,7 @@ def documented() -> set[str]:
     for page in ("README.md", "docs/observability.md"):
         for line in (ROOT / page).read_text().splitlines():
             if line.startswith(("| `REGCRED_", "| `OTEL_")):
-                found |= set(re.findall(r"`((?:REGCRED|OTEL)_[A-Z_]+)`", line))
+                found |= set(re.findall(r"`((?:REGCRED|OTEL)_[A-Z0-9_]+)`", line))
     return found - FIXED
 
 
