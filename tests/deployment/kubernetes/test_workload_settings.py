@@ -35,7 +35,9 @@ def test_every_variable_is_a_setting() -> None:
     source = "".join(
         file.read_text() for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py")
     )
-    read = set(re.findall(r"\"((?:REGCRED|OTEL)_[A-Z0-9_]+)\"", source)) | {f"{one}_FILE" for one in FROM_A_FILE}
+    read = set(re.findall(r"\"((?:REGCRED|OTEL)_[A-Z0-9_]+)\"", source)) | {
+        f"{one}_FILE" for one in FROM_A_FILE
+    }
     gateway = set(re.findall(r"(?:\$\{|defined\()(\w+)", (FOLDER / "base" / "haproxy.cfg").read_text()))
     variables = set().union(*(environment(one) for one in workloads().values()))
     assert gateway < variables
@@ -55,7 +57,9 @@ def test_every_documented_setting_can_be_set() -> None:
     documented: set[str] = set()
     for page in ("README.md", "docs/observability.md", "docs/console.md"):
         rows = [line for line in (ROOT / page).read_text().splitlines() if line.startswith("| `")]
-        documented |= {name for row in rows for name in re.findall(r"`((?:REGCRED|OTEL)_[A-Z0-9_]+[A-Z])`", row)}
+        documented |= {
+            name for row in rows for name in re.findall(r"`((?:REGCRED|OTEL)_[A-Z0-9_]+[A-Z])`", row)
+        }
     assert {"REGCRED_VERIFIER_CA_FILE", "REGCRED_REVERIFY_CONCURRENCY", "REGCRED_LOG_LEVEL"} < documented
     for name in OF_OURS:
         of_manifests = set().union(*(fixed(one) for one in workloads().values()))
