@@ -22,7 +22,7 @@ from bench.servers import postgres
 from tests.support.servers import free_port
 from tests.support.system import System, add_body
 
-SECONDS, QUICK_SECONDS = 15.0, 3.0
+SECONDS, QUICK_SECONDS = 10.0, 3.0
 SETTLE_SECONDS = 1.0
 PER_SECOND = 20
 CLIENT_SECONDS = 10.0  # a client gives up after this time

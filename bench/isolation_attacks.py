@@ -87,7 +87,7 @@ def _follow(attacked: Attacked) -> bytes:
 
 
 def _long_list(attacked: Attacked) -> bytes:
-    prefixes = ["a/"] * 200_000
+    prefixes = ["a/"] * 170_000  # nearly 1 MiB
     return attacked.post("credentials", _addition(attacked.registry, repository_prefixes=prefixes))
 
 
@@ -105,6 +105,25 @@ def _verify(attacked: Attacked) -> bytes:
     return attacked.post(f"credentials/{attacked.credential_id}/verifications", {})
 
 
+def _list(attacked: Attacked) -> bytes:
+    return attacked.get("credentials?limit=200")
+
+
+def _issue(attacked: Attacked) -> bytes:
+    workload = {"kind": "job", "name": "x"}
+    images = [f"{attacked.registry}/app"]
+    return attacked.post("pull-secrets", {"images": images, "project_id": "shop", "workload": workload})
+
+
+def _foreign(attacked: Attacked) -> bytes:
+    stranger = Server(port=attacked.server.port, token=new_id().hex)
+    return _with(stranger.request("GET", attacked.path("credentials")))
+
+
+def _test(attacked: Attacked) -> bytes:
+    return attacked.post("verifications", _addition(attacked.registry))
+
+
 ATTACKS = (
     Attack(name="26 waits for a verification", threads=26, once=_waits),
     Attack(name="24 slow bodies", threads=24, once=_slow_body, slowly=True),
@@ -116,6 +135,10 @@ ATTACKS = (
     Attack(name="10 refused pull secrets of 100 images", threads=10, once=_refused),
     Attack(name="12 floods of additions", threads=12, once=_add),
     Attack(name="12 floods of verifications", threads=12, once=_verify),
+    Attack(name="300 lists at once", threads=300, once=_list),
+    Attack(name="26 floods of pull secrets", threads=26, once=_issue),
+    Attack(name="40 floods with tokens of nobody", threads=40, once=_foreign),
+    Attack(name="20 tests of logins", threads=20, once=_test),
 )
 
 

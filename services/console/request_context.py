@@ -14,6 +14,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from chassis.ids import is_platform_id, new_id
+from chassis.web.callers import LEARN
 from console import csrf
 from console.sessions import ConsoleSession, Sessions
 from regcred.apiclient.client import ApiClient
@@ -42,6 +43,8 @@ def install(
         g.request_id = str(new_id())
         g.now = clock()
         g.session = sessions.find(cookie.get(REFERENCE), g.now)
+        if LEARN in request.environ:
+            request.environ[LEARN](is_valid=g.session is not None)
         g.api = None
         g.transport_for = transport_for
         account = (request.view_args or {}).get("account")

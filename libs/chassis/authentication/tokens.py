@@ -69,16 +69,18 @@ class Principal:
         """Whether a token with these limits is valid for nothing else than this principal."""
         return _within(accounts, self.accounts) and _within(projects, self.projects)
 
-    def may_create(self, token: "StoredToken") -> bool:
-        """Whether the token has no right that this principal does not have, and does not outlive it."""
-        return (
-            self.includes(token.accounts, token.projects)
-            and all(self.may(scope) for scope in token.scopes)
-            and (
-                self.expires_at is None
-                or (token.expires_at is not None and token.expires_at <= self.expires_at)
-            )
+    def exceeded_by(self, token: "StoredToken") -> list[str]:
+        """The fields in which a token has a right that this principal does not have, or outlives it."""
+        outlives = self.expires_at is not None and (
+            token.expires_at is None or token.expires_at > self.expires_at
         )
+        exceeded = {
+            "scopes": not all(self.may(scope) for scope in token.scopes),
+            "accounts": not _within(token.accounts, self.accounts),
+            "projects": not _within(token.projects, self.projects),
+            "expires_at": outlives,
+        }
+        return [field for field, is_exceeded in exceeded.items() if is_exceeded]
 
 
 def _within(limits: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:

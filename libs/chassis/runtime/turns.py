@@ -1,30 +1,48 @@
 """Requests take turns by caller, so that one caller's many requests delay nobody else's by much.
 
-All requests of a process share one Python interpreter. A few that run at the same time use it as well as many
-do, and each further one makes all others slower.
+All processes of a machine share its processors, and all requests of a process its Python interpreter. One
+request that runs delays the others a little, and each further one delays them more.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, local
 
+SLOW_SECONDS = 0.1
+FAILED_SECONDS = 0.025
+ACTIVE_SECONDS = 1.0
+RESTS = 2
+REST_SECONDS = 0.5
+
+Begin = Callable[[float], None]
+
 
 @dataclass(slots=True)
 class _Caller:
-    running: int = 0
-    waiting: deque[Callable[[], None]] = field(default_factory=deque)
+    began: list[float] = field(default_factory=list)  # the moments of the turns that it has
+    ended: float = 0.0
+    not_before: float = 0.0
+    waiting: deque[Begin] = field(default_factory=deque)
 
 
 class Turns:
-    """Each caller has at most `most` turns at the same time, and half of them while others have some.
+    """A caller's turn begins when its previous one has ended, or has taken `SLOW_SECONDS`.
 
-    Further requests wait without a thread.
+    A caller has at most `most` turns. If another one had a turn in the last `ACTIVE_SECONDS`, a caller rests
+    after each turn: `RESTS` times as long as its thread has used a processor, at most `REST_SECONDS`. After a
+    turn that failed it rests `FAILED_SECONDS` at least, because a client would else repeat what is refused as
+    fast as it can be refused.
+
+    Further requests wait without a thread. A turn is named by its caller and the moment when it began.
+    `monotonic` is a clock in seconds.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._monotonic = monotonic
         self._callers: dict[Hashable, _Caller] = {}
         self._lock = Lock()
         self.waiting = 0
@@ -35,51 +53,76 @@ class Turns:
             found = self._callers.get(caller)
             return len(found.waiting) if found else 0
 
-    def take(self, caller: Hashable, begin: Callable[[], None]) -> None:
-        """Call `begin` as soon as the caller has a turn, here or in the thread that ends another one."""
+    def take(self, caller: Hashable, begin: Begin) -> None:
+        """Call `begin` with the moment when the caller has a turn: here, in an `end`, or in `begin_due`."""
         with self._lock:
             found = self._callers.setdefault(caller, _Caller())
-            if found.running >= self._allowed():
-                found.waiting.append(begin)
-                self.waiting += 1
-                return
-            found.running += 1
-        begin()
+            found.waiting.append(begin)
+            self.waiting += 1
+            moment = self._monotonic()
+            begun = self._next(found, moment)
+        if begun:
+            begun(moment)
 
-    def end(self, caller: Hashable) -> None:
-        """End a turn of a caller."""
-        begun = []
+    def end(self, caller: Hashable, began: float, *, used: float = 0.0, failed: bool = False) -> None:
+        """End the turn of a caller that began at a moment and used a processor for some seconds."""
         with self._lock:
+            moment = self._monotonic()
             found = self._callers[caller]
-            found.running -= 1
-            while found.waiting and found.running < self._allowed():
-                begun.append(found.waiting.popleft())
-                found.running += 1
-                self.waiting -= 1
-            if not found.running:
-                del self._callers[caller]
-        for begin in begun:
-            begin()
+            found.began.remove(began)
+            found.ended = moment
+            rest = min(RESTS * used, REST_SECONDS) if len(self._callers) > 1 else 0.0
+            found.not_before = moment + max(rest, FAILED_SECONDS if failed else 0.0)
+            begun = self._next(found, moment)
+        if begun:
+            begun(moment)
 
-    def resume(self, caller: Hashable) -> None:
+    def resume(self, caller: Hashable) -> float:
         """Take a turn for a request that goes on, also if the caller has too many with it."""
         with self._lock:
-            self._callers.setdefault(caller, _Caller()).running += 1
+            moment = self._monotonic()
+            self._callers.setdefault(caller, _Caller()).began.append(moment)
+            return moment
 
-    def _allowed(self) -> int:
-        return self._most if len(self._callers) == 1 else max(self._most // 2, 1)
+    def begin_due(self) -> None:
+        """Begin the turns whose time has come. Call it every few milliseconds while some wait."""
+        with self._lock:
+            moment = self._monotonic()
+            begun = [self._next(found, moment) for found in self._callers.values()]
+            self._callers = {
+                caller: found
+                for caller, found in self._callers.items()
+                if found.began or found.waiting or moment < found.ended + ACTIVE_SECONDS
+            }
+        for begin in begun:
+            if begin:
+                begin(moment)
+
+    def _next(self, found: _Caller, moment: float) -> Begin | None:
+        """The next turn of a caller, which begins at this moment. `None` if it waits."""
+        if not found.waiting or len(found.began) >= self._most or moment < found.not_before:
+            return None
+        if any(moment - each < SLOW_SECONDS for each in found.began):
+            return None
+        found.began.append(moment)
+        self.waiting -= 1
+        return found.waiting.popleft()
 
 
 class Turn:
-    """The turn of a caller, for the request that this thread handles in this context. `None`: no turn."""
+    """A turn of a caller, for the request that this thread handles in this context. `None`: no turn."""
 
-    def __init__(self, turns: Turns, caller: Hashable | None) -> None:
+    def __init__(self, turns: Turns, caller: Hashable | None, began: float) -> None:
         self._turns = turns
         self._caller = caller
+        self._began = began
+        self._used_before = 0.0  # by this thread, in seconds
         self._pauses = 0
+        self.failed = False
 
     def __enter__(self) -> None:
         _current.turn = self
+        self._used_before = time.thread_time()
 
     def __exit__(self, *_exception: object) -> None:
         _current.turn = None
@@ -97,11 +140,13 @@ class Turn:
         """Take it again."""
         self._pauses -= 1
         if not self._pauses and self._caller is not None:
-            self._turns.resume(self._caller)
+            self._began = self._turns.resume(self._caller)
+            self._used_before = time.thread_time()
 
     def _end(self) -> None:
         if self._caller is not None:
-            self._turns.end(self._caller)
+            used = time.thread_time() - self._used_before
+            self._turns.end(self._caller, self._began, used=used, failed=self.failed)
 
 
 _current = local()

@@ -52,18 +52,28 @@ class TrustedProxies:
 
     def client(self, peer: str, forwarded: str) -> str:
         """The address of the client. `peer` is that of the connection, `forwarded` its `X-Forwarded-For`."""
+        return self._client(peer, forwarded, self._is_named)
+
+    def client_at_once(self, peer: str, forwarded: str) -> str:
+        """The same, but no name is resolved, so that only those are trusted that `client` has resolved."""
+        return self._client(peer, forwarded, self._was_named)
+
+    def _client(self, peer: str, forwarded: str, is_named: Callable[[Address], bool]) -> str:
         found = peer
         for entry in reversed(forwarded.split(",")):
             proxy, client = _address(found), _address(entry)
-            if proxy is None or client is None or not self._is_trusted(proxy):
+            if proxy is None or client is None or not self._is_trusted(proxy, is_named):
                 break
             found = str(client)
         return found
 
-    def _is_trusted(self, address: Address) -> bool:
+    def _is_trusted(self, address: Address, is_named: Callable[[Address], bool]) -> bool:
         if any(address in network for network in self._networks):
             return True
-        return bool(self._names) and self._is_named(address)
+        return bool(self._names) and is_named(address)
+
+    def _was_named(self, address: Address) -> bool:
+        return self._monotonic() < self._resolved.get(address, 0.0)
 
     def _is_named(self, address: Address) -> bool:
         with self._lock:

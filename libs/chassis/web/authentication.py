@@ -131,7 +131,7 @@ def _authenticated(authenticate: Authenticate) -> Principal:
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
     learn = request.environ.get(LEARN)
     if learn is not None:
-        learn(found)
+        learn(is_valid=found is not None, accounts=found.accounts if found else None)
     if found is None:
         # The response is the same for every reason: absent, malformed, unknown, revoked, expired.
         raise Problem(

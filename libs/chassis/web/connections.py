@@ -8,7 +8,9 @@ closed. So a new connection is always accepted.
 """
 
 import time
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -30,6 +32,9 @@ from chassis.web.refusals import EarlyRefusal, RefusedRequestTask, RequestParser
 log = structlog.get_logger()
 
 _POLL_SECONDS = 1.0  # between two checks of the deadlines
+REFUSAL_SECONDS = 1.0  # until a caller that sends too many requests learns it
+_TURN_SECONDS = 0.02  # between two checks of the turns and refusals that wait
+_ACCEPTED = 32  # connections in one round of the loop
 _LINGER_SECONDS = 2.0  # for a client that still sends when its request was refused
 _READINESS_THREADS = 2
 _READINESS_QUEUED = 32
@@ -40,8 +45,8 @@ _UNLIMITED = 2**40
 class ServerLimits:
     """Limits of one process.
 
-    One caller has `turns` requests in progress, half of them while others have some, besides those that only
-    wait, and at most `queued_of_caller` before them. `held_bytes` are those of requests and of responses that
+    One caller has at most `turns` requests in progress, besides those that only wait, and `queued_of_caller`
+    before them. `held_bytes` are those of requests and of responses that
     wait for their clients. At least `send_bytes` of a response are sent in each `send_seconds`.
     """
 
@@ -67,6 +72,13 @@ class _Task(WSGITask):
         if self.channel.server.stopping:
             self.set_close_on_finish()
 
+    def finish(self) -> None:
+        """Remember how the request ended."""
+        super().finish()
+        self.channel.server.callers.end(self.request.headers, self.channel.peer)
+        if self.request.turn:
+            self.request.turn.failed = int(self.status[:3]) >= HTTPStatus.BAD_REQUEST
+
     def get_environment(self) -> dict[str, Any]:
         """The WSGI environment."""
         made: dict[str, Any] = super().get_environment()
@@ -81,8 +93,7 @@ class _Connection(HTTPChannel):
     error_task_class = RefusedRequestTask
     parser_class = RequestParser
     request: RequestParser | None = None  # the one that is received
-    refused = False
-    caller: Hashable = None  # whose turn the request has
+    refused = refused_later = False
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
         self.since = self._window = time.monotonic()
@@ -90,9 +101,15 @@ class _Connection(HTTPChannel):
         super().__init__(server, *arguments, **named)
 
     @property
+    def peer(self) -> str:
+        """The address of the other end."""
+        address: str = self.addr[0]
+        return address
+
+    @property
     def waits(self) -> bool:
-        """Whether the server waits for the client."""
-        return not self.requests
+        """Whether the server waits for the client, or lets it wait for a refusal."""
+        return not self.requests or self.refused_later
 
     @property
     def held_bytes(self) -> int:
@@ -121,7 +138,7 @@ class _Connection(HTTPChannel):
 
     def service(self) -> None:
         """Handle a request, in a thread."""
-        with self.server.turn_of(self):
+        with self.requests[0].turn or nullcontext():
             super().service()
         self.since = time.monotonic()
 
@@ -157,14 +174,22 @@ class Server(TcpWSGIServer):
 
     channel_class = _Connection
 
-    def __init__(self, application: WSGIApplication, host: str, port: int, limits: ServerLimits) -> None:
+    def __init__(
+        self,
+        application: WSGIApplication,
+        host: str,
+        port: int,
+        limits: ServerLimits,
+        client: Callable[[str, str], str],
+    ) -> None:
         self._limits = limits
         self.stopping = False
         self._stop_at: float | None = None
         self._stop_seconds = 0.0
         self._closed = 0
-        self.callers = Callers()
+        self.callers = Callers(client)
         self._turns = Turns(limits.turns)
+        self._refusals = deque[_Connection]()  # that are sent later
         self._requests = _threads(limits.threads)
         self._prompt = _threads(1)
         self._readiness = _threads(_READINESS_THREADS)
@@ -200,29 +225,38 @@ class Server(TcpWSGIServer):
 
     def _take_turn(self, task: _Connection) -> None:
         request = task.requests[0]
-        caller = self.callers.caller(request.headers, request.path)
+        caller = self.callers.caller(request.headers, request.path, task.peer)
         if self._turns.waiting_of(caller) >= self._limits.queued_of_caller:
-            self._refuse(task, EarlyRefusal(HTTPStatus.TOO_MANY_REQUESTS))
+            self._refuse_later(task, EarlyRefusal(HTTPStatus.TOO_MANY_REQUESTS))
             return
         waiting = self._turns.waiting + len(self._requests.queue)
         if waiting >= self._limits.queued + _idle(self._requests):
             self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
             return
-        task.caller = caller
-        self._turns.take(caller, partial(self._requests.add_task, task))
+        self._turns.take(caller, partial(self._begin, task, caller))
 
-    def turn_of(self, task: _Connection) -> Turn:
-        """The turn of the request that a thread begins to handle."""
-        caller, task.caller = task.caller, None
-        return Turn(self._turns, caller)
+    def _begin(self, task: _Connection, caller: Hashable, moment: float) -> None:
+        task.requests[0].turn = Turn(self._turns, caller, moment)
+        self._requests.add_task(task)
 
     def _refuse(self, task: _Connection, reason: EarlyRefusal) -> None:
         task.requests[0].error = reason
         self._prompt.add_task(task)
 
+    def _refuse_later(self, task: _Connection, reason: EarlyRefusal) -> None:
+        """Refuse a request after `REFUSAL_SECONDS`, so that a client cannot repeat it at once."""
+        task.requests[0].error = reason
+        task.refused_later, task.since = True, time.monotonic()
+        self._refusals.append(task)
+
     def handle_accept(self) -> None:
-        """Accept a connection, in place of another one if there are too many."""
-        super().handle_accept()
+        """Accept connections, or one in place of another if there are too many.
+
+        Several at a time, because each round of the loop looks at all connections.
+        """
+        room = self._limits.connections - len(self.active_channels)
+        for _ in range(_ACCEPTED if room > _ACCEPTED else 1):
+            super().handle_accept()
         if len(self.active_channels) > self._limits.connections:
             self._close_longest_waiting()
 
@@ -246,10 +280,16 @@ class Server(TcpWSGIServer):
 
     def run(self) -> None:
         """Serve until `stop`, and then until the requests in progress are complete."""
-        checked = 0.0
+        checked = turned = 0.0
         while not self._is_finished():
-            wasyncore.loop(timeout=_POLL_SECONDS, use_poll=True, map=self._map, count=1)
+            timeout = _TURN_SECONDS if self._turns.waiting or self._refusals else _POLL_SECONDS
+            wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
             now = time.monotonic()
+            if now - turned >= _TURN_SECONDS:
+                turned = now
+                self._turns.begin_due()
+                if self._refusals and now - self._refusals[0].since >= REFUSAL_SECONDS:
+                    self._prompt.add_task(self._refusals.popleft())
             if now - checked < _POLL_SECONDS:
                 continue
             checked = now

@@ -24,14 +24,15 @@ class DatabaseBuckets:
         self.close = pool.close
 
     def take(self, name: str, limit: Limit, *, spent: float, wanted: int) -> Taken | None:
-        self._pool.open()
-        with suppress(psycopg.Error), self._pool.connection(timeout=_WAIT_SECONDS) as connection:
-            row = connection.execute(
-                "SELECT granted, available, retry_after FROM credentials.take(%s, %s, %s, %s, %s)",
-                (_stored(name), limit.quota, limit.seconds, spent, wanted),
-            ).fetchone()
-            if row is not None:
-                return Taken(granted=row[0], available=row[1], retry_after=row[2])
+        with suppress(psycopg.Error):
+            self._pool.open()
+            with self._pool.connection(timeout=_WAIT_SECONDS) as connection:
+                row = connection.execute(
+                    "SELECT granted, available, retry_after FROM credentials.take(%s, %s, %s, %s, %s)",
+                    (_stored(name), limit.quota, limit.seconds, spent, wanted),
+                ).fetchone()
+                if row is not None:
+                    return Taken(granted=row[0], available=row[1], retry_after=row[2])
         return None
 
 

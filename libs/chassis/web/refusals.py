@@ -9,6 +9,7 @@ from waitress.utilities import BadRequest, Error, RequestHeaderFieldsTooLarge
 
 from chassis.ids import new_id
 from chassis.observability.metrics import HTTP_REQUESTS
+from chassis.runtime.turns import Turn
 from chassis.web.problem_document import Problem, document_of
 
 log = structlog.get_logger()
@@ -82,6 +83,7 @@ class RequestParser(HTTPRequestParser):
     """Reads one request of a connection, as strictly as a gateway, so that both see the same requests."""
 
     command = path = ""
+    turn: Turn | None = None
 
     def received(self, data: bytes) -> int:
         """Read a part of the request. Returns the number of bytes that belong to it.

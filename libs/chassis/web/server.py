@@ -73,8 +73,12 @@ def serve(
     # It warns of each request that waits for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
-        server = Server(wsgi, host, port, limits)
+        server = Server(wsgi, host, port, limits, proxies.client_at_once if proxies else _peer)
     except OSError as error:
         raise AddressUnusable(setting, host, port, error) from None
     started.set()
     server.run()
+
+
+def _peer(peer: str, _forwarded: str) -> str:
+    return peer

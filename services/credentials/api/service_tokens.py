@@ -116,9 +116,10 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
         metadata = command_request(INSTALLATION).metadata()
         try:
             created = commands.create(principal(), wanted, idempotency_key(), metadata, admit=admit_token)
-        except BeyondOwnRights:
+        except BeyondOwnRights as error:
             record_refusal("exceeds_own_rights")
-            detail = "a token can have no right that its creator does not have, and not outlive it"
+            rule = "a token can have no right that its creator does not have, and not outlive it"
+            detail = f"{', '.join(error.fields)}: {rule}"
             raise Problem(403, "exceeds_own_rights", detail) from None
         except ExpiryRefused as refused:
             raise invalid([FieldProblem("/expires_at", refused.code, str(refused))]) from None

@@ -4,7 +4,7 @@ Under an Idempotency-Key the token is derived from the key, the caller and the p
 HMAC. A request that is repeated within a day therefore returns the same token, and no token is stored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -23,7 +23,14 @@ Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the ke
 
 
 class BeyondOwnRights(Exception):
-    """The token has or would have a right that the caller does not have, or would outlive it."""
+    """The token has or would have a right that the caller does not have, or would outlive it.
+
+    `fields` are those of a token to create that ask for too much.
+    """
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        super().__init__("beyond the rights of the caller")
+        self.fields = fields
 
 
 class ExpiryRefused(Exception):
@@ -113,8 +120,9 @@ class ServiceTokens:
             created_by=caller.id,
             expires_at=wanted.expires_at,
         )
-        if not caller.may_create(token):
-            raise BeyondOwnRights
+        exceeded = caller.exceeded_by(token)
+        if exceeded:
+            raise BeyondOwnRights(exceeded)
         if key is not None and (replayed := self._replayed(token)):
             return CreatedToken(stored=replayed, text=text, replayed=True)
         self._check_expiry(token, moment)

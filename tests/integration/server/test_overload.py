@@ -1,13 +1,16 @@
 """More connections, bytes and requests than a process has room for."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 
 from chassis.runtime.health import is_healthy
-from tests.integration.server.program import connections, serving
+from chassis.runtime.turns import FAILED_SECONDS
+from chassis.web.connections import REFUSAL_SECONDS
+from tests.integration.server.program import connections, response, serving
 from tests.support.timing import waiting
 
 CLIENT_SECONDS = 10.0
@@ -47,10 +50,41 @@ def test_many_requests_of_one_caller_leave_threads_to_others() -> None:
         connections(port, 7, busy),
         client(port) as other,
     ):
+        began = time.monotonic()
         refused = other.get("/sleep", headers={"Authorization": "bearer greedy"})
+        assert time.monotonic() - began >= REFUSAL_SECONDS, "it cannot repeat it at once"
         assert other.get("/a/b", headers={"Authorization": "Bearer other"}).status_code == 200
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_at_once")
     assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_refused_requests_of_one_caller_are_answered_one_by_one() -> None:
+    busy = b"GET /sleep HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer greedy\r\n\r\n"
+    with (
+        serving("threads=2, turns=1, queued_of_caller=2") as port,
+        connections(port, 3, busy),
+        connections(port, 20, busy) as excess,
+    ):
+        assert [response(one)[0].split()[1] for one in excess] == [b"429"] * 20
+
+
+def test_requests_that_wait_for_their_refusal_make_room() -> None:
+    busy = b"GET /sleep HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer greedy\r\n\r\n"
+    with (
+        serving("connections=20, threads=2, turns=1, queued_of_caller=2") as port,
+        connections(port, 60, busy),
+        client(port) as other,
+    ):
+        assert other.get("/a/b").status_code == 200
+
+
+def test_a_caller_repeats_what_fails_slowly() -> None:
+    with serving() as port:
+        began = time.monotonic()
+        wrong = b"GET /nothing HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer one\r\n\r\n"
+        with connections(port, 5, wrong) as sent:
+            assert [response(one)[0].split()[1] for one in sent] == [b"404"] * 5
+        assert time.monotonic() - began >= 4 * FAILED_SECONDS
 
 
 @pytest.fixture(scope="module")

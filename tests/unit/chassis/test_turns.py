@@ -1,75 +1,164 @@
 """Requests of one caller take turns, and leave the turn while they only wait."""
 
-from functools import partial
+import time
+from collections.abc import Callable
 
 import pytest
 
 from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.runtime.slots import Slots
-from chassis.runtime.turns import Turn, Turns, out_of_turn
+from chassis.runtime.turns import (
+    ACTIVE_SECONDS,
+    FAILED_SECONDS,
+    REST_SECONDS,
+    RESTS,
+    SLOW_SECONDS,
+    Turn,
+    Turns,
+    out_of_turn,
+)
 
 
-def test_a_caller_has_few_turns_and_delays_no_other() -> None:
-    turns, began = Turns(2), list[str]()
-    for number in range(4):
-        turns.take("greedy", partial(began.append, f"greedy {number}"))
-    turns.take("other", partial(began.append, "other"))
-    assert began == ["greedy 0", "greedy 1", "other"]
-    assert (turns.waiting, turns.waiting_of("greedy"), turns.waiting_of("other")) == (2, 2, 0)
-    turns.end("other")
-    turns.end("greedy")
-    assert began[3:] == ["greedy 2"]
-    for _ in range(3):
-        turns.end("greedy")
-    turns.take("greedy", partial(began.append, "again"))
-    assert began[4:] == ["greedy 3", "again"]
-    assert turns.waiting == 0
+class Site:
+    """Turns with a clock that stands still. `began` are the names of the turns in their order."""
+
+    def __init__(self, most: int = 4) -> None:
+        self.now = 100.0
+        self.turns = Turns(most, monotonic=lambda: self.now)
+        self.began: list[str] = []
+        self._moments: dict[str, float] = {}
+
+    def take(self, *names: str) -> None:
+        """Each is a caller and a number, as in `a1`."""
+        for name in names:
+            self.turns.take(name[0], self._begin(name))
+
+    def _begin(self, name: str) -> Callable[[float], None]:
+        def begin(moment: float) -> None:
+            self.began.append(name)
+            self._moments[name] = moment
+
+        return begin
+
+    def end(self, name: str, *, used: float = 0.0, failed: bool = False) -> None:
+        self.turns.end(name[0], self._moments[name], used=used, failed=failed)
+
+    def turn(self, name: str) -> Turn:
+        return Turn(self.turns, name[0], self._moments[name])
+
+    def after(self, seconds: float) -> list[str]:
+        """What has begun when these seconds have passed."""
+        self.now += seconds
+        self.turns.begin_due()
+        return self.began
 
 
-def test_a_caller_has_half_of_its_turns_while_others_have_some() -> None:
-    turns, began = Turns(4), list[str]()
-    for number in range(8):
-        turns.take("greedy", partial(began.append, f"greedy {number}"))
-    turns.take("other", partial(began.append, "other"))
-    for _ in range(2):
-        turns.end("greedy")
-    assert len(began) == 5, "none begins in the place of the two that ended"
-    turns.end("greedy")
-    assert began[5:] == ["greedy 4"]
-    turns.end("other")
-    turns.end("greedy")
-    assert began[6:] == ["greedy 5", "greedy 6", "greedy 7"]
+def test_a_caller_has_one_turn_and_delays_no_other() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3", "b1")
+    assert site.began == ["a1", "b1"]
+    assert (site.turns.waiting, site.turns.waiting_of("a"), site.turns.waiting_of("b")) == (2, 2, 0)
+    site.end("a1")
+    assert site.began == ["a1", "b1", "a2"]
+    site.end("a2")
+    site.end("a3")
+    assert (site.turns.waiting, site.turns.waiting_of("a")) == (0, 0)
+
+
+def test_a_slow_turn_delays_the_next_one_a_little() -> None:
+    site = Site(most=3)
+    site.take("a1", "a2", "a3", "a4")
+    assert site.after(SLOW_SECONDS - 0.01) == ["a1"]
+    assert site.after(0.02) == ["a1", "a2"]
+    assert site.after(SLOW_SECONDS / 2) == ["a1", "a2"]
+    assert site.after(SLOW_SECONDS) == ["a1", "a2", "a3"]
+    assert site.after(10 * SLOW_SECONDS) == ["a1", "a2", "a3"], "it has the most turns"
+    site.end("a2")
+    assert site.began == ["a1", "a2", "a3", "a4"]
+
+
+def test_the_end_of_a_slow_turn_begins_none_while_another_is_new() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3")
+    site.after(SLOW_SECONDS)
+    site.end("a1")
+    assert site.began == ["a1", "a2"]
+    site.end("a2")
+    assert site.began == ["a1", "a2", "a3"]
+
+
+def test_a_caller_rests_for_what_it_used_while_others_are_active() -> None:
+    site = Site()
+    site.take("b1")
+    site.end("b1")
+    site.take("a1", "a2", "a3")
+    site.now += 0.05
+    site.end("a1", used=0.01)
+    assert site.after(RESTS * 0.01 - 0.001) == ["b1", "a1"]
+    assert site.after(0.002) == ["b1", "a1", "a2"]
+    site.after(ACTIVE_SECONDS)
+    site.end("a2", used=0.01)
+    assert site.began[-1] == "a3", "no other caller was active in the last second"
+
+
+def test_the_rest_after_much_use_is_short() -> None:
+    site = Site()
+    site.take("a1")
+    site.now += 60
+    site.take("b1", "a2", "a3")
+    site.end("a1", used=60)
+    assert site.began == ["a1", "b1", "a2"]
+    site.end("a2", used=60)
+    assert site.after(REST_SECONDS + 0.001)[-1] == "a3"
+
+
+def test_a_turn_counts_what_its_thread_used() -> None:
+    site = Site()
+    site.take("b1", "a1", "a2")
+    with site.turn("a1"):
+        began = time.thread_time()
+        while time.thread_time() < began + 0.02:
+            pass
+    assert site.after(RESTS * 0.02 - 0.001)[-1] == "a1"
+
+
+def test_what_is_refused_is_repeated_slowly() -> None:
+    site = Site()
+    site.take("a1")
+    site.end("a1", failed=True)
+    site.take("a2", "b1")
+    assert site.began == ["a1", "b1"]
+    assert site.after(FAILED_SECONDS - 0.001) == ["a1", "b1"]
+    assert site.after(0.002) == ["a1", "b1", "a2"]
 
 
 def test_a_request_takes_no_turn_while_it_waits() -> None:
-    turns, began = Turns(1), list[str]()
-    turns.take("a", partial(began.append, "first"))
-    turns.take("a", partial(began.append, "second"))
-    with Turn(turns, "a"):
-        turns.take("a", partial(began.append, "third"))
-        assert began == ["first"]
+    site = Site()
+    site.take("a1", "a2")
+    with site.turn("a1"):
+        site.take("a3")
+        assert site.began == ["a1"]
         with Slots(total=1, per_account=1, retry_after=1).one("a"), GuardedDependency(slots=1).call():
-            assert began == ["first", "second"]
-    assert began == ["first", "second"], "it went on, so two were in progress"
-    turns.end("a")
-    assert began == ["first", "second", "third"]
-    turns.end("a")
-    assert turns.waiting_of("a") == turns.waiting == 0
+            assert site.began == ["a1", "a2"]
+        site.now += 0.001
+        site.end("a2")
+        assert site.began == ["a1", "a2"], "it went on, and is new again"
+    assert site.began == ["a1", "a2", "a3"]
+    site.end("a3")
+    assert site.turns.waiting_of("a") == site.turns.waiting == 0
 
 
 def test_a_request_takes_its_turn_while_it_uses_the_database() -> None:
-    turns, began = Turns(1), list[str]()
-    for name in ("first", "second"):
-        turns.take("a", partial(began.append, name))
-    with Turn(turns, "a"), GuardedDependency(slots=1, in_turn=True).call():
-        assert began == ["first"]
-    assert began == ["first", "second"]
+    site = Site()
+    site.take("a1", "a2")
+    with site.turn("a1"), GuardedDependency(slots=1, in_turn=True).call():
+        assert site.began == ["a1"]
+    assert site.began == ["a1", "a2"]
 
 
 def test_an_exception_ends_the_turn() -> None:
-    turns, began = Turns(1), list[str]()
-    for name in ("first", "second"):
-        turns.take("a", partial(began.append, name))
-    with pytest.raises(ZeroDivisionError), Turn(turns, "a"), out_of_turn():
+    site = Site()
+    site.take("a1", "a2")
+    with pytest.raises(ZeroDivisionError), site.turn("a1"), out_of_turn():
         raise ZeroDivisionError
-    assert began == ["first", "second"]
+    assert site.began == ["a1", "a2"]
