@@ -35,6 +35,7 @@ _POLL_SECONDS = 1.0  # between two checks of the deadlines
 REFUSAL_SECONDS = 1.0  # until a caller that sends too many requests learns it
 _TURN_SECONDS = 0.02  # between two checks of the turns and refusals that wait
 _ACCEPTED = 32  # connections in one round of the loop
+_RECEIVED_BYTES = 64 * 1024  # at a time
 _LINGER_SECONDS = 2.0  # for a client that still sends when its request was refused
 _READINESS_THREADS = 2
 _READINESS_QUEUED = 32
@@ -205,6 +206,7 @@ class Server(TcpWSGIServer):
             # Never in temporary files, because requests and responses contain secrets.
             inbuf_overflow=_UNLIMITED,
             outbuf_overflow=_UNLIMITED,
+            recv_bytes=_RECEIVED_BYTES,
             outbuf_high_watermark=limits.body_bytes,
             clear_untrusted_proxy_headers=False,  # `client_addresses` reads them
         )

@@ -27,7 +27,7 @@ from chassis.web.draining import while_draining
 LIMITS = ServerLimits()
 THREADS = LIMITS.threads
 GRACEFUL_SECONDS = 8
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0002
 
 
 def serve(
