@@ -14,7 +14,8 @@ from threading import Lock, local
 SLOW_SECONDS = 0.1
 FAILED_SECONDS = 0.025
 ACTIVE_SECONDS = 1.0
-RESTS = 2
+SHARE = 1 / 3
+BURST_SECONDS = 0.05
 REST_SECONDS = 0.5
 
 Begin = Callable[[float], None]
@@ -24,6 +25,7 @@ Begin = Callable[[float], None]
 class _Caller:
     began: list[float] = field(default_factory=list)  # the moments of the turns that it has
     ended: float = 0.0
+    used: float = 0.0  # seconds of a processor, less the share of the time since
     not_before: float = 0.0
     waiting: deque[Begin] = field(default_factory=deque)
 
@@ -31,10 +33,10 @@ class _Caller:
 class Turns:
     """A caller's turn begins when its previous one has ended, or has taken `SLOW_SECONDS`.
 
-    A caller has at most `most` turns. If another one had a turn in the last `ACTIVE_SECONDS`, a caller rests
-    after each turn: `RESTS` times as long as its thread has used a processor, at most `REST_SECONDS`. After a
-    turn that failed it rests `FAILED_SECONDS` at least, because a client would else repeat what is refused as
-    fast as it can be refused.
+    A caller has at most `most` turns. If another one had a turn in the last `ACTIVE_SECONDS`, it uses at most
+    `SHARE` of a processor, beyond `BURST_SECONDS`, and then rests, at most `REST_SECONDS`. After a turn that
+    failed it rests `FAILED_SECONDS` at least, because a client would else repeat what is refused as fast as
+    it can be refused.
 
     Further requests wait without a thread. A turn is named by its caller and the moment when it began.
     `monotonic` is a clock in seconds.
@@ -70,8 +72,10 @@ class Turns:
             moment = self._monotonic()
             found = self._callers[caller]
             found.began.remove(began)
+            most = BURST_SECONDS + REST_SECONDS * SHARE
+            found.used = min(max(found.used - SHARE * (moment - found.ended), 0.0) + used, most)
             found.ended = moment
-            rest = min(RESTS * used, REST_SECONDS) if len(self._callers) > 1 else 0.0
+            rest = (found.used - BURST_SECONDS) / SHARE if len(self._callers) > 1 else 0.0
             found.not_before = moment + max(rest, FAILED_SECONDS if failed else 0.0)
             begun = self._next(found, moment)
         if begun:

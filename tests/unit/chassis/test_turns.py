@@ -9,9 +9,10 @@ from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.runtime.slots import Slots
 from chassis.runtime.turns import (
     ACTIVE_SECONDS,
+    BURST_SECONDS,
     FAILED_SECONDS,
     REST_SECONDS,
-    RESTS,
+    SHARE,
     SLOW_SECONDS,
     Turn,
     Turns,
@@ -92,13 +93,22 @@ def test_a_caller_rests_for_what_it_used_while_others_are_active() -> None:
     site.take("b1")
     site.end("b1")
     site.take("a1", "a2", "a3")
-    site.now += 0.05
-    site.end("a1", used=0.01)
-    assert site.after(RESTS * 0.01 - 0.001) == ["b1", "a1"]
+    site.end("a1", used=BURST_SECONDS + 0.01)
+    assert site.after(0.01 / SHARE - 0.001) == ["b1", "a1"]
     assert site.after(0.002) == ["b1", "a1", "a2"]
     site.after(ACTIVE_SECONDS)
-    site.end("a2", used=0.01)
+    site.end("a2", used=BURST_SECONDS + 0.01)
     assert site.began[-1] == "a3", "no other caller was active in the last second"
+
+
+def test_a_caller_that_uses_less_than_its_share_does_not_rest() -> None:
+    site = Site()
+    for number in range(100):
+        site.take("b1", f"a{number}")
+        assert site.began[-1] == f"a{number}"
+        site.now += 0.03
+        site.end(f"a{number}", used=0.01)
+        site.end("b1")
 
 
 def test_the_rest_after_much_use_is_short() -> None:
@@ -117,9 +127,9 @@ def test_a_turn_counts_what_its_thread_used() -> None:
     site.take("b1", "a1", "a2")
     with site.turn("a1"):
         began = time.thread_time()
-        while time.thread_time() < began + 0.02:
+        while time.thread_time() < began + BURST_SECONDS + 0.01:
             pass
-    assert site.after(RESTS * 0.02 - 0.001)[-1] == "a1"
+    assert site.after(0.01 / SHARE - 0.001)[-1] == "a1"
 
 
 def test_what_is_refused_is_repeated_slowly() -> None:
