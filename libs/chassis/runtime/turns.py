@@ -14,8 +14,8 @@ from threading import Lock, local
 SLOW_SECONDS = 0.1
 FAILED_SECONDS = 0.025
 ACTIVE_SECONDS = 1.0
-SHARE = 1 / 3
-BURST_SECONDS = 0.05
+SHARE = 1 / 6
+BURST_SECONDS = 0.1
 REST_SECONDS = 0.5
 
 Begin = Callable[[float], None]

@@ -107,7 +107,7 @@ def test_a_caller_that_uses_less_than_its_share_does_not_rest() -> None:
         site.take("b1", f"a{number}")
         assert site.began[-1] == f"a{number}"
         site.now += 0.03
-        site.end(f"a{number}", used=0.01)
+        site.end(f"a{number}", used=0.9 * SHARE * 0.03)
         site.end("b1")
 
 
