@@ -9,23 +9,39 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import exp
 from threading import Lock, local
 
 SLOW_SECONDS = 0.1
 FAILED_SECONDS = 0.025
-ACTIVE_SECONDS = 1.0
 SHARE = 1 / 6
 BURST_SECONDS = 0.1
 REST_SECONDS = 0.5
+ACTIVE = 0.01
+_REMEMBERED_SECONDS = 5.0  # after the last turn of a caller
 
 Begin = Callable[[float], None]
+
+
+@dataclass(slots=True)
+class _Use:
+    """How much of a processor was used lately: the older, the less it counts. 1.0 is all of one."""
+
+    value: float = 0.0
+    moment: float = 0.0
+
+    def add(self, seconds: float, moment: float) -> float:
+        self.value = self.value * exp(self.moment - moment) + seconds
+        self.moment = moment
+        return self.value
 
 
 @dataclass(slots=True)
 class _Caller:
     began: list[float] = field(default_factory=list)  # the moments of the turns that it has
     ended: float = 0.0
-    used: float = 0.0  # seconds of a processor, less the share of the time since
+    excess: float = 0.0  # the seconds of a processor that it has used, less its share of the time since
+    use: _Use = field(default_factory=_Use)
     not_before: float = 0.0
     waiting: deque[Begin] = field(default_factory=deque)
 
@@ -33,12 +49,12 @@ class _Caller:
 class Turns:
     """A caller's turn begins when its previous one has ended, or has taken `SLOW_SECONDS`.
 
-    A caller has at most `most` turns. If another one had a turn in the last `ACTIVE_SECONDS`, it uses at most
-    `SHARE` of a processor, beyond `BURST_SECONDS`, and then rests, at most `REST_SECONDS`. After a turn that
-    failed it rests `FAILED_SECONDS` at least, because a client would else repeat what is refused as fast as
-    it can be refused.
+    A caller has at most `most` turns. While the others use more than the part `ACTIVE` of a processor, one
+    that has used more than `SHARE` of it, beyond `BURST_SECONDS`, rests after a turn, at most `REST_SECONDS`.
+    After a turn that failed it rests `FAILED_SECONDS` at least, because a client would otherwise repeat what
+    is refused as fast as it can be refused.
 
-    Further requests wait without a thread. A turn is named by its caller and the moment when it began.
+    Further requests wait without a thread. A turn is identified by its caller and the moment when it began.
     `monotonic` is a clock in seconds.
     """
 
@@ -46,6 +62,7 @@ class Turns:
         self._most = most
         self._monotonic = monotonic
         self._callers: dict[Hashable, _Caller] = {}
+        self._use = _Use()
         self._lock = Lock()
         self.waiting = 0
 
@@ -73,10 +90,12 @@ class Turns:
             found = self._callers[caller]
             found.began.remove(began)
             most = BURST_SECONDS + REST_SECONDS * SHARE
-            found.used = min(max(found.used - SHARE * (moment - found.ended), 0.0) + used, most)
+            found.excess = min(max(found.excess - SHARE * (moment - found.ended), 0.0) + used, most)
             found.ended = moment
-            rest = (found.used - BURST_SECONDS) / SHARE if len(self._callers) > 1 else 0.0
-            found.not_before = moment + max(rest, FAILED_SECONDS if failed else 0.0)
+            others = self._use.add(used, moment) - found.use.add(used, moment)
+            rest = (found.excess - BURST_SECONDS) / SHARE if others > ACTIVE else 0.0
+            rest = max(rest, FAILED_SECONDS if failed else 0.0)
+            found.not_before = max(found.not_before, moment + rest)
             begun = self._next(found, moment)
         if begun:
             begun(moment)
@@ -96,7 +115,7 @@ class Turns:
             self._callers = {
                 caller: found
                 for caller, found in self._callers.items()
-                if found.began or found.waiting or moment < found.ended + ACTIVE_SECONDS
+                if found.began or found.waiting or moment < found.ended + _REMEMBERED_SECONDS
             }
         for begin in begun:
             if begin:
@@ -141,15 +160,22 @@ class Turn:
             self._end()
 
     def resume(self) -> None:
-        """Take it again."""
+        """Take the turn again."""
         self._pauses -= 1
         if not self._pauses and self._caller is not None:
             self._began = self._turns.resume(self._caller)
-            self._used_before = time.thread_time()
+
+    def move(self, caller: Hashable) -> None:
+        """Make it a turn of another caller, also if that has too many with it."""
+        if caller == self._caller or self._pauses:
+            return
+        self._turns.end(self._caller, self._began)
+        self._caller, self._began = caller, self._turns.resume(caller)
 
     def _end(self) -> None:
         if self._caller is not None:
-            used = time.thread_time() - self._used_before
+            before, self._used_before = self._used_before, time.thread_time()
+            used = self._used_before - before
             self._turns.end(self._caller, self._began, used=used, failed=self.failed)
 
 

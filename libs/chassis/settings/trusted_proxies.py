@@ -73,7 +73,7 @@ class TrustedProxies:
         return bool(self._names) and is_named(address)
 
     def _was_named(self, address: Address) -> bool:
-        return self._monotonic() < self._resolved.get(address, 0.0)
+        return address in self._resolved
 
     def _is_named(self, address: Address) -> bool:
         with self._lock:

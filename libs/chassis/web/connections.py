@@ -7,6 +7,7 @@ When there are too many connections, or they hold too much, the one that has wai
 closed. So a new connection is always accepted.
 """
 
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -32,10 +33,11 @@ from chassis.web.refusals import EarlyRefusal, RefusedRequestTask, RequestParser
 log = structlog.get_logger()
 
 _POLL_SECONDS = 1.0  # between two checks of the deadlines
-REFUSAL_SECONDS = 1.0  # until a caller that sends too many requests learns it
+REFUSAL_SECONDS = 1.0  # before a caller that sends too many requests is told
 _TURN_SECONDS = 0.02  # between two checks of the turns and refusals that wait
 _ACCEPTED = 32  # connections in one round of the loop
 _RECEIVED_BYTES = 64 * 1024  # at a time
+_WAITED_SECONDS = 1.0  # for a turn, after which a client may be gone
 _LINGER_SECONDS = 2.0  # for a client that still sends when its request was refused
 _READINESS_THREADS = 2
 _READINESS_QUEUED = 32
@@ -73,18 +75,25 @@ class _Task(WSGITask):
         if self.channel.server.stopping:
             self.set_close_on_finish()
 
-    def finish(self) -> None:
-        """Remember how the request ended."""
-        super().finish()
-        self.channel.server.callers.end(self.request.headers, self.channel.peer)
-        if self.request.turn:
-            self.request.turn.failed = int(self.status[:3]) >= HTTPStatus.BAD_REQUEST
+    def service(self) -> None:
+        """Handle the request, and tell its turn whether it failed."""
+        try:
+            super().service()
+        finally:
+            if self.request.turn:
+                self.request.turn.failed = int(self.status[:3]) >= HTTPStatus.BAD_REQUEST
 
     def get_environment(self) -> dict[str, Any]:
         """The WSGI environment."""
         made: dict[str, Any] = super().get_environment()
-        made[LEARN] = partial(self.channel.server.callers.learn, self.request.headers)
+        made[LEARN] = self._learn
         return made
+
+    def _learn(self, *, is_valid: bool, accounts: frozenset[str] | None = None) -> None:
+        server, headers = self.channel.server, self.request.headers
+        server.callers.learn(headers, is_valid=is_valid, accounts=accounts)
+        if is_valid and self.request.turn:
+            self.request.turn.move(server.callers.caller(headers, self.request.path, self.channel.peer))
 
 
 class _Connection(HTTPChannel):
@@ -139,9 +148,22 @@ class _Connection(HTTPChannel):
 
     def service(self) -> None:
         """Handle a request, in a thread."""
+        if self.requests[0].turn and time.monotonic() - self.since >= _WAITED_SECONDS and self._is_gone():
+            self.connected = (
+                False  # a client that tries again would otherwise only get what it waits for no more
+            )
         with self.requests[0].turn or nullcontext():
             super().service()
         self.since = time.monotonic()
+
+    def _is_gone(self) -> bool:
+        try:
+            found: bytes = self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not found
 
     def check(self, limits: ServerLimits, now: float) -> None:
         """End what takes too long. Called by the loop."""
@@ -190,7 +212,7 @@ class Server(TcpWSGIServer):
         self._closed = 0
         self.callers = Callers(client)
         self._turns = Turns(limits.turns)
-        self._refusals = deque[_Connection]()  # that are sent later
+        self._refusals = deque[_Connection]()  # whose refusal is sent later
         self._requests = _threads(limits.threads)
         self._prompt = _threads(1)
         self._readiness = _threads(_READINESS_THREADS)
@@ -231,8 +253,9 @@ class Server(TcpWSGIServer):
         if self._turns.waiting_of(caller) >= self._limits.queued_of_caller:
             self._refuse_later(task, EarlyRefusal(HTTPStatus.TOO_MANY_REQUESTS))
             return
-        waiting = self._turns.waiting + len(self._requests.queue)
-        if waiting >= self._limits.queued + _idle(self._requests):
+        room = self._limits.queued + _idle(self._requests) - len(self._requests.queue)
+        # A caller that has nothing waiting gets a turn at once: others that wait for theirs use no thread.
+        if room <= 0 or (self._turns.waiting >= room and self._turns.waiting_of(caller)):
             self._refuse(task, EarlyRefusal(HTTPStatus.SERVICE_UNAVAILABLE))
             return
         self._turns.take(caller, partial(self._begin, task, caller))
@@ -248,8 +271,15 @@ class Server(TcpWSGIServer):
     def _refuse_later(self, task: _Connection, reason: EarlyRefusal) -> None:
         """Refuse a request after `REFUSAL_SECONDS`, so that a client cannot repeat it at once."""
         task.requests[0].error = reason
+        task.requests[0].close()  # the body
         task.refused_later, task.since = True, time.monotonic()
         self._refusals.append(task)
+
+    def _refuse_next(self, now: float) -> None:
+        while self._refusals and not self._refusals[0].connected:
+            self._refusals.popleft()
+        if self._refusals and (self.stopping or now - self._refusals[0].since >= REFUSAL_SECONDS):
+            self._prompt.add_task(self._refusals.popleft())
 
     def handle_accept(self) -> None:
         """Accept connections, or one in place of another if there are too many.
@@ -257,8 +287,10 @@ class Server(TcpWSGIServer):
         Several at a time, because each round of the loop looks at all connections.
         """
         room = self._limits.connections - len(self.active_channels)
-        for _ in range(_ACCEPTED if room > _ACCEPTED else 1):
+        for number in range(1, 1 + (_ACCEPTED if room > _ACCEPTED else 1)):
             super().handle_accept()
+            if len(self.active_channels) + room < self._limits.connections + number:
+                break  # none is left
         if len(self.active_channels) > self._limits.connections:
             self._close_longest_waiting()
 
@@ -290,14 +322,14 @@ class Server(TcpWSGIServer):
             if now - turned >= _TURN_SECONDS:
                 turned = now
                 self._turns.begin_due()
-                if self._refusals and now - self._refusals[0].since >= REFUSAL_SECONDS:
-                    self._prompt.add_task(self._refusals.popleft())
+                self._refuse_next(now)
             if now - checked < _POLL_SECONDS:
                 continue
             checked = now
             for connection in list(self.active_channels.values()):
                 connection.check(self._limits, now)
             self.limit_memory()
+            self._refusals = deque(one for one in self._refusals if one.connected)
             if self._closed:
                 log.warning(
                     "connections_closed", number=self._closed, reason="too many wait for their clients"
@@ -317,7 +349,7 @@ class Server(TcpWSGIServer):
             self._stop_at = time.monotonic() + self._stop_seconds
             wasyncore.dispatcher.close(self)  # the listening socket
         for connection in list(self.active_channels.values()):
-            if connection.waits and connection.request is None and not connection.total_outbufs_len:
+            if not connection.requests and connection.request is None and not connection.total_outbufs_len:
                 connection.handle_close()
         return not self.active_channels or time.monotonic() >= self._stop_at
 

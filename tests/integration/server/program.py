@@ -54,9 +54,9 @@ def serving(limits: str = "") -> Iterator[int]:
 
 @contextmanager
 def connections(
-    port: int, number: int, sent: bytes, *, receive_buffer: int | None = None
+    port: int, number: int, sent: bytes, *, receive_buffer: int | None = None, source: str = "127.0.0.1"
 ) -> Iterator[list[socket.socket]]:
-    """Connections that have sent these bytes."""
+    """Connections from the address `source` that have sent these bytes."""
     with ExitStack() as stack:
         made = []
         for _ in range(number):
@@ -64,6 +64,7 @@ def connections(
             if receive_buffer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             connection.settimeout(PATIENCE)
+            connection.bind((source, 0))
             connection.connect(("127.0.0.1", port))
             connection.sendall(sent)
             made.append(connection)

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx2
 import pytest
@@ -14,6 +15,7 @@ from tests.integration.server.program import connections, response, serving
 from tests.support.timing import waiting
 
 CLIENT_SECONDS = 10.0
+PROXY = "127.0.0.2"  # its clients have other addresses
 HALF = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"
 
 
@@ -51,11 +53,35 @@ def test_many_requests_of_one_caller_leave_threads_to_others() -> None:
         client(port) as other,
     ):
         began = time.monotonic()
-        refused = other.get("/sleep", headers={"Authorization": "bearer greedy"})
+        refused = other.get("/sleep")
         assert time.monotonic() - began >= REFUSAL_SECONDS, "it cannot repeat it at once"
-        assert other.get("/a/b", headers={"Authorization": "Bearer other"}).status_code == 200
+        with connections(port, 1, b"GET /a/b HTTP/1.1\r\nHost: h\r\n\r\n", source=PROXY) as [stranger]:
+            assert response(stranger)[1] == b"b"
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_at_once")
     assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_callers_that_wait_for_their_turns_refuse_nobody_else() -> None:
+    busy = "GET /sleep HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.{}\r\n\r\n"
+    with ExitStack() as stack:
+        port = stack.enter_context(serving("threads=5, turns=1, queued=12, queued_of_caller=6"))
+        for number in range(3):
+            sent = busy.format(number).encode()
+            stack.enter_context(connections(port, 7, sent, source=PROXY))
+        other = b"GET /a/b HTTP/1.1\r\nHost: h\r\n\r\n"
+        [connection] = stack.enter_context(connections(port, 1, other))
+        assert response(connection)[1] == b"b"
+
+
+def test_requests_of_clients_that_have_gone_are_not_handled() -> None:
+    wrong = b"POST /sum HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1"
+    sleep = b"GET /sleep?seconds=2 HTTP/1.1\r\nHost: h\r\n\r\n"
+    with serving("turns=1") as port, connections(port, 1, sleep) as [first]:
+        with connections(port, 1, sleep.replace(b"=2", b"=30")), connections(port, 1, wrong):
+            time.sleep(0.1)
+        with connections(port, 1, wrong) as [last]:
+            assert response(last)[1] == b"1"
+        assert response(first)[1] == b"done"
 
 
 def test_refused_requests_of_one_caller_are_answered_one_by_one() -> None:
@@ -73,9 +99,9 @@ def test_requests_that_wait_for_their_refusal_make_room() -> None:
     with (
         serving("connections=20, threads=2, turns=1, queued_of_caller=2") as port,
         connections(port, 60, busy),
-        client(port) as other,
+        connections(port, 1, b"GET /a/b HTTP/1.1\r\nHost: h\r\n\r\n", source=PROXY) as [stranger],
     ):
-        assert other.get("/a/b").status_code == 200
+        assert response(stranger)[1] == b"b"
 
 
 def test_a_caller_repeats_what_fails_slowly() -> None:

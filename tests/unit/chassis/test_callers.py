@@ -29,9 +29,8 @@ class Site:
     def learn(self, token: str, *accounts: str) -> None:
         self.callers.learn(headers(token), is_valid=True, accounts=frozenset(accounts) or None)
 
-    def refused(self, token: str, *, peer: str = PEER) -> None:
+    def refused(self, token: str) -> None:
         self.callers.learn(headers(token), is_valid=False)
-        self.callers.end(headers(token), peer)
 
 
 def test_tokens_of_an_account_are_one_caller_on_every_path() -> None:
@@ -59,32 +58,31 @@ def test_a_token_that_is_not_known_uses_no_turns_of_an_account() -> None:
     assert site.caller("a") != account
 
 
-def test_tokens_of_nobody_are_one_caller_by_their_address() -> None:
+def test_tokens_that_are_not_known_are_one_caller_by_their_address() -> None:
     site = Site()
     site.learn("a", "acme")
-    account = site.caller("a")
-    assert site.caller("one") != site.caller("two"), "they may be valid"
-    site.refused("one")
-    assert site.caller("two") == site.caller("three")
-    assert site.caller("two") != site.caller("two", peer="10.0.0.2"), "nothing is known of this address"
-    assert site.caller("a") == account
-    site.now += 10
-    assert site.caller("two") != site.caller("three")
+    assert site.caller("one") == site.caller("two")
+    assert site.caller("one") != site.caller("one", peer="10.0.0.2")
+    assert site.caller("one") != site.caller("a")
 
 
-def test_tokens_that_are_valid_suspect_no_address() -> None:
+def test_a_token_of_several_accounts_is_a_caller_for_each() -> None:
     site = Site()
-    for token in ("jwt 1", "jwt 2"):
-        site.learn(token, "acme")
-        site.callers.end(headers(token), PEER)
-    assert site.caller("jwt 3") != site.caller("jwt 4")
+    site.learn("both", "acme", "other")
+    site.learn("a", "acme")
+    assert site.caller("both", ACME) == site.caller("a", ACME)
+    assert site.caller("both", OTHER) != site.caller("a", ACME)
+    assert site.caller("both", "/v1/accounts/third/credentials") == site.caller("both", "/v1/system")
 
 
-def test_requests_without_a_token_are_one_caller_by_their_address() -> None:
-    callers = Site().callers
-    first, second = (callers.caller({}, "/docs", peer) for peer in (PEER, "10.0.0.2"))
-    assert first != second
-    assert first == callers.caller({}, "/openapi.json", PEER)
+def test_the_tokens_used_least_recently_are_forgotten() -> None:
+    site = Site()
+    for number in range(10_000):
+        site.learn(f"t{number}", "acme")
+    site.learn("t0", "acme")
+    site.learn("one more", "acme")
+    known = site.caller("one more")
+    assert [site.caller(name) == known for name in ("t0", "t1", "t2")] == [True, False, True]
 
 
 def test_the_address_is_that_of_the_client_of_a_proxy() -> None:
@@ -109,8 +107,17 @@ def test_what_was_learnt_is_forgotten() -> None:
     assert site.caller("a") != account
 
 
-def test_one_token_is_one_caller_however_it_is_spelled() -> None:
-    callers = Site().callers
+def test_one_token_is_known_however_it_is_spelled() -> None:
+    site = Site()
+    site.learn("x", "acme")
     spellings = ("Bearer x", "bearer x", "Bearer  x ")
-    assert len({callers.caller({"AUTHORIZATION": each}, ACME, PEER) for each in spellings}) == 1
-    assert callers.caller({"COOKIE": "a"}, "/", PEER) != callers.caller({"COOKIE": "b"}, "/", PEER)
+    found = {site.callers.caller({"AUTHORIZATION": each}, ACME, PEER) for each in spellings}
+    assert found == {site.caller("x")}
+
+
+def test_sessions_of_the_console_are_callers_of_their_own() -> None:
+    callers = Site().callers
+    for cookie in ("a", "b"):
+        callers.learn({"COOKIE": cookie}, is_valid=True)
+    first, second = (callers.caller({"COOKIE": cookie}, "/acme/audit", PEER) for cookie in ("a", "b"))
+    assert first != second

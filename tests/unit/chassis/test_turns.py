@@ -8,7 +8,7 @@ import pytest
 from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.runtime.slots import Slots
 from chassis.runtime.turns import (
-    ACTIVE_SECONDS,
+    ACTIVE,
     BURST_SECONDS,
     FAILED_SECONDS,
     REST_SECONDS,
@@ -43,6 +43,13 @@ class Site:
 
     def end(self, name: str, *, used: float = 0.0, failed: bool = False) -> None:
         self.turns.end(name[0], self._moments[name], used=used, failed=failed)
+
+    def other(self, *, used: float = 0.05) -> None:
+        """Another caller has a turn, which uses a processor for some seconds."""
+        began: list[float] = []
+        caller = object()
+        self.turns.take(caller, began.append)
+        self.turns.end(caller, began[-1], used=used)
 
     def turn(self, name: str) -> Turn:
         return Turn(self.turns, name[0], self._moments[name])
@@ -90,46 +97,92 @@ def test_the_end_of_a_slow_turn_begins_none_while_another_is_new() -> None:
 
 def test_a_caller_rests_for_what_it_used_while_others_are_active() -> None:
     site = Site()
-    site.take("b1")
-    site.end("b1")
+    site.other()
     site.take("a1", "a2", "a3")
     site.end("a1", used=BURST_SECONDS + 0.01)
-    assert site.after(0.01 / SHARE - 0.001) == ["b1", "a1"]
-    assert site.after(0.002) == ["b1", "a1", "a2"]
-    site.after(ACTIVE_SECONDS)
+    assert site.after(0.01 / SHARE - 0.001)[-1] == "a1"
+    assert site.after(0.002)[-1] == "a2"
+    site.after(3)
     site.end("a2", used=BURST_SECONDS + 0.01)
-    assert site.began[-1] == "a3", "no other caller was active in the last second"
+    assert site.began[-1] == "a3", "no other caller was active lately"
+
+
+def test_few_requests_of_others_are_no_reason_to_rest() -> None:
+    site = Site()
+    site.other(used=0.5 * ACTIVE)
+    site.take("a1", "a2")
+    site.end("a1", used=1)
+    assert site.began[-1] == "a2"
 
 
 def test_a_caller_that_uses_less_than_its_share_does_not_rest() -> None:
     site = Site()
     for number in range(100):
-        site.take("b1", f"a{number}")
+        site.other()
+        site.take(f"a{number}")
         assert site.began[-1] == f"a{number}"
         site.now += 0.03
         site.end(f"a{number}", used=0.9 * SHARE * 0.03)
-        site.end("b1")
 
 
 def test_the_rest_after_much_use_is_short() -> None:
     site = Site()
     site.take("a1")
     site.now += 60
-    site.take("b1", "a2", "a3")
+    site.other()
+    site.take("a2", "a3")
     site.end("a1", used=60)
-    assert site.began == ["a1", "b1", "a2"]
+    assert site.began[-1] == "a2"
+    site.other(used=60)
     site.end("a2", used=60)
-    assert site.after(REST_SECONDS + 0.001)[-1] == "a3"
+    assert site.after(REST_SECONDS - 0.001)[-1] == "a2"
+    assert site.after(0.002)[-1] == "a3"
 
 
 def test_a_turn_counts_what_its_thread_used() -> None:
     site = Site()
-    site.take("b1", "a1", "a2")
+    site.other()
+    site.take("a1", "a2")
     with site.turn("a1"):
         began = time.thread_time()
         while time.thread_time() < began + BURST_SECONDS + 0.01:
             pass
     assert site.after(0.01 / SHARE - 0.001)[-1] == "a1"
+
+
+def test_a_turn_counts_what_its_thread_used_while_it_only_waited() -> None:
+    site = Site()
+    site.other()
+    site.take("a1")
+    with site.turn("a1"):
+        with out_of_turn():
+            began = time.thread_time()
+            while time.thread_time() < began + BURST_SECONDS + 0.01:
+                pass
+        site.take("a2")
+    assert site.after(0.01 / SHARE - 0.001)[-1] == "a1"
+
+
+def test_an_end_does_not_shorten_a_rest() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3")
+    site.after(SLOW_SECONDS + 0.001)
+    site.end("a1", failed=True)
+    site.end("a2")
+    assert site.began[-1] == "a2"
+
+
+def test_a_turn_moves_to_the_caller_that_it_turns_out_to_be() -> None:
+    site = Site()
+    site.take("a1", "a2", "b1")
+    turn = site.turn("a1")
+    with turn:
+        turn.move("b")
+        assert site.began == ["a1", "b1", "a2"]
+        site.take("b2")
+        site.end("b1")
+        assert site.began[-1] == "a2", "b has the turn that moved"
+    assert site.began[-1] == "b2"
 
 
 def test_what_is_refused_is_repeated_slowly() -> None:
