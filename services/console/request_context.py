@@ -42,9 +42,12 @@ def install(
         g.started = perf_counter()
         g.request_id = str(new_id())
         g.now = clock()
-        g.session = sessions.find(cookie.get(REFERENCE), g.now)
+        reference = cookie.get(REFERENCE)
+        g.session = sessions.find(reference, g.now)
         if LEARN in request.environ:
-            request.environ[LEARN](is_valid=g.session is not None)
+            # The requests of a session count together, whatever else its cookies and headers say.
+            session = frozenset({f"session {reference}"})
+            request.environ[LEARN](is_valid=g.session is not None, accounts=session)
         g.api = None
         g.transport_for = transport_for
         account = (request.view_args or {}).get("account")

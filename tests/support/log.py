@@ -23,6 +23,7 @@ from eventlog.storage import (
 )
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
+from tests.support.timing import waiting
 from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
@@ -114,6 +115,16 @@ def lead(relay: Connection) -> int:
 
 def sequence(relay: Connection, epoch: int, limit: int = 1000) -> int:
     return int(scalar(relay, "SELECT es.sequence(%s, %s)", epoch, limit))
+
+
+def sequence_all(relay: Connection, epoch: int) -> int:
+    """Assign positions to all events that are committed. Returns the end of the log.
+
+    A transaction that runs, of any database of the server, holds later events back until it ends.
+    """
+    total = scalar(relay, "SELECT count(*) FROM es.events")
+    waiting(lambda: sequence(relay, epoch, 10_000) >= total, "every event has a position")
+    return sequence(relay, epoch)
 
 
 def scalar(connection: Connection, query: Any, *parameters: object) -> Any:

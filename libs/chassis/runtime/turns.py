@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import exp
 from threading import Lock, local
 
@@ -20,7 +21,7 @@ REST_SECONDS = 0.5
 ACTIVE = 0.01
 _REMEMBERED_SECONDS = 5.0  # after the last turn of a caller
 
-Begin = Callable[[float], None]
+Begin = Callable[[Hashable, float], None]
 
 
 @dataclass(slots=True)
@@ -36,6 +37,13 @@ class _Use:
         return self.value
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    caller: Callable[[], Hashable]
+    begin: Begin
+    size: int
+
+
 @dataclass(slots=True)
 class _Caller:
     began: list[float] = field(default_factory=list)  # the moments of the turns that it has
@@ -43,7 +51,7 @@ class _Caller:
     excess: float = 0.0  # the seconds of a processor that it has used, less its share of the time since
     use: _Use = field(default_factory=_Use)
     not_before: float = 0.0
-    waiting: deque[Begin] = field(default_factory=deque)
+    waiting: deque[_Waiting] = field(default_factory=deque)
 
 
 class Turns:
@@ -54,8 +62,9 @@ class Turns:
     After a turn that failed it rests `FAILED_SECONDS` at least, because a client would otherwise repeat what
     is refused as fast as it can be refused.
 
-    Further requests wait without a thread. A turn is identified by its caller and the moment when it began.
-    `monotonic` is a clock in seconds.
+    Further requests wait without a thread. Who sent one may become known while it waits: it then waits with
+    the others of that caller. A turn is identified by its caller and the moment when it began. `monotonic` is
+    a clock in seconds.
     """
 
     def __init__(self, most: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -63,25 +72,30 @@ class Turns:
         self._monotonic = monotonic
         self._callers: dict[Hashable, _Caller] = {}
         self._use = _Use()
+        self._rests = True
         self._lock = Lock()
         self.waiting = 0
 
-    def waiting_of(self, caller: Hashable) -> int:
-        """How many turns a caller waits for."""
+    def waiting_of(self, caller: Hashable) -> tuple[int, int]:
+        """How many turns a caller waits for, and the size of their requests together."""
         with self._lock:
             found = self._callers.get(caller)
-            return len(found.waiting) if found else 0
+            waiting = found.waiting if found else ()
+            return len(waiting), sum(one.size for one in waiting)
 
-    def take(self, caller: Hashable, begin: Begin) -> None:
-        """Call `begin` with the moment when the caller has a turn: here, in an `end`, or in `begin_due`."""
+    def take(self, caller: Callable[[], Hashable], begin: Begin, *, size: int = 0) -> None:
+        """Call `begin` with caller and moment when it has a turn: here, in an `end`, or in `begin_due`.
+
+        `caller` returns who sent the request, as far as it is known. `size` is that of what it holds.
+        """
         with self._lock:
-            found = self._callers.setdefault(caller, _Caller())
-            found.waiting.append(begin)
-            self.waiting += 1
             moment = self._monotonic()
-            begun = self._next(found, moment)
+            first = caller()
+            self._of(first).waiting.append(_Waiting(caller, begin, size))
+            self.waiting += 1
+            begun = self._next(first, moment)
         if begun:
-            begun(moment)
+            begun()
 
     def end(self, caller: Hashable, began: float, *, used: float = 0.0, failed: bool = False) -> None:
         """End the turn of a caller that began at a moment and used a processor for some seconds."""
@@ -96,22 +110,32 @@ class Turns:
             rest = (found.excess - BURST_SECONDS) / SHARE if others > ACTIVE else 0.0
             rest = max(rest, FAILED_SECONDS if failed else 0.0)
             found.not_before = max(found.not_before, moment + rest)
-            begun = self._next(found, moment)
+            begun = self._next(caller, moment)
         if begun:
-            begun(moment)
+            begun()
 
     def resume(self, caller: Hashable) -> float:
         """Take a turn for a request that goes on, also if the caller has too many with it."""
         with self._lock:
             moment = self._monotonic()
-            self._callers.setdefault(caller, _Caller()).began.append(moment)
+            self._of(caller).began.append(moment)
+            return moment
+
+    def try_resume(self, caller: Hashable) -> float | None:
+        """Take a turn for a request that goes on, if the caller has one left that nothing waits for."""
+        with self._lock:
+            found = self._of(caller)
+            if found.waiting or len(found.began) >= self._most:
+                return None
+            moment = self._monotonic()
+            found.began.append(moment)
             return moment
 
     def begin_due(self) -> None:
         """Begin the turns whose time has come. Call it every few milliseconds while some wait."""
         with self._lock:
             moment = self._monotonic()
-            begun = [self._next(found, moment) for found in self._callers.values()]
+            begun = [self._next(caller, moment) for caller in list(self._callers)]
             self._callers = {
                 caller: found
                 for caller, found in self._callers.items()
@@ -119,17 +143,33 @@ class Turns:
             }
         for begin in begun:
             if begin:
-                begin(moment)
+                begin()
 
-    def _next(self, found: _Caller, moment: float) -> Begin | None:
-        """The next turn of a caller, which begins at this moment. `None` if it waits."""
-        if not found.waiting or len(found.began) >= self._most or moment < found.not_before:
+    def end_rests(self) -> None:
+        """Let no caller rest any more, because the process stops."""
+        with self._lock:
+            self._rests = False
+
+    def _of(self, caller: Hashable) -> _Caller:
+        return self._callers.setdefault(caller, _Caller())
+
+    def _next(self, caller: Hashable, moment: float) -> Callable[[], None] | None:
+        """Begins the next turn of a caller, whose moment is this. `None` if it waits."""
+        found = self._callers[caller]
+        if not found.waiting or len(found.began) >= self._most or (self._rests and moment < found.not_before):
             return None
         if any(moment - each < SLOW_SECONDS for each in found.began):
             return None
-        found.began.append(moment)
-        self.waiting -= 1
-        return found.waiting.popleft()
+        while found.waiting:
+            one = found.waiting.popleft()
+            known = one.caller()
+            if known != caller:
+                self._of(known).waiting.append(one)  # `begin_due` begins it
+                continue
+            found.began.append(moment)
+            self.waiting -= 1
+            return partial(one.begin, caller, moment)
+        return None
 
 
 class Turn:
@@ -166,11 +206,13 @@ class Turn:
             self._began = self._turns.resume(self._caller)
 
     def move(self, caller: Hashable) -> None:
-        """Make it a turn of another caller, also if that has too many with it."""
+        """Make it a turn of another caller, unless that one has to wait for its next turn."""
         if caller == self._caller or self._pauses:
             return
-        self._turns.end(self._caller, self._began)
-        self._caller, self._began = caller, self._turns.resume(caller)
+        began = self._turns.try_resume(caller)
+        if began is not None:
+            self._turns.end(self._caller, self._began)
+            self._caller, self._began = caller, began
 
     def _end(self) -> None:
         if self._caller is not None:

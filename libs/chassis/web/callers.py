@@ -37,7 +37,8 @@ class Callers:
     def caller(self, headers: Mapping[str, str], path: str, peer: str) -> Hashable:
         """Who sent a request with these fields, in the spelling of WSGI, over a connection with this peer."""
         credential = _credential(headers)
-        accounts, until = self._known.get(credential, (None, 0.0))
+        with self._lock:
+            accounts, until = self._known.get(credential, (None, 0.0))
         if self._monotonic() >= until:
             return self._address(headers, peer)
         account = _ACCOUNT.match(path)

@@ -20,7 +20,7 @@ from eventlog.storage import StaleLeader
 from eventlog.topology import EXCHANGE, LAST_PUBLISHED, VHOST
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Log, open_log
-from tests.support.log import Connection, lead, relay_of, scalar, sequence
+from tests.support.log import Connection, lead, relay_of, scalar, sequence, sequence_all
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE, waiting
@@ -45,7 +45,7 @@ class Publishing:
         for _ in range(count):
             self.count += 1
             self.log.append_payload(payloads.added(self.count, f"team-{self.count}"))
-        last = sequence(self.relay, self.epoch)
+        last = sequence_all(self.relay, self.epoch)
         self.publisher.announce(self.epoch, last)
         return last
 

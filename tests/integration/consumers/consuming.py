@@ -11,7 +11,7 @@ from eventlog.consumers import ConcurrentConsumer
 from eventlog.events import RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from tests.support.eventstore_suite import an_event
-from tests.support.log import lead, relay_of, sequence, stream, writing
+from tests.support.log import lead, relay_of, sequence_all, stream, writing
 from tests.support.timing import waiting
 
 Connection = psycopg.Connection[Any]
@@ -24,7 +24,7 @@ def write(url: str, count: int) -> list[StoredEvent]:
     with writing(url) as store, relay_of(url) as relay:
         for number in range(count):
             store.append(stream(f"s{number}"), 0, [an_event(f"e{number}")])
-        sequence(relay, lead(relay))
+        sequence_all(relay, lead(relay))
         return read_log(relay, 0, count)
 
 

@@ -15,7 +15,7 @@ from eventlog.storage import NOTIFICATIONS, EventStoreUnavailable
 from eventlog.storage.log import load_checkpoint, save_checkpoint
 from secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
-from tests.support.log import lead, relay_of, sequence, stream, writing
+from tests.support.log import lead, relay_of, sequence_all, stream, writing
 from tests.support.timing import PATIENCE, waiting
 from verifier.postgres_store import PostgresVerificationStore
 
@@ -89,7 +89,7 @@ class Log:
     def grow(self, count: int) -> None:
         for number in range(self.last, self.last + count):
             self._store.append(stream(f"s{number}"), 0, [an_event(f"e{number}")])
-        self.last = sequence(self._relay, self._epoch)
+        self.last = sequence_all(self._relay, self._epoch)
         self._relay.execute("SELECT pg_notify(%s, %s)", (NOTIFICATIONS, str(self.last)))
 
     def checkpoint(self) -> int:

@@ -31,7 +31,7 @@ from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_registry import FakeServer, Reply, Seen
-from tests.support.log import Connection, lead, relay_of, sequence
+from tests.support.log import Connection, lead, relay_of, sequence_all
 from tests.support.timing import PATIENCE, waiting
 
 CREDENTIALS = 24
@@ -129,7 +129,7 @@ def test_a_stop_loses_no_verification_and_repeats_none(
     add_credentials(url, KeyFile.create(key_file), hosts)
     with relay_of(url) as relay, psycopg.connect(url, autocommit=True) as owner:
         epoch = lead(relay)
-        sequence(relay, epoch)
+        sequence_all(relay, epoch)
         with verifier(url, key_file, hosts) as process:
             waiting(lambda: registries.logins() > AT_ONCE, "a login is in flight")
             process.send_signal(signal.SIGTERM)
@@ -140,7 +140,7 @@ def test_a_stop_loses_no_verification_and_repeats_none(
         assert finished == registries.logins()  # every login that was begun has its outcome
         with verifier(url, key_file, hosts):
             waiting(lambda: len(outcomes(owner)) == CREDENTIALS)
-            end = sequence(relay, epoch)
+            end = sequence_all(relay, epoch)
             waiting(lambda: load_checkpoint(owner, "verifier") == end)
         assert outcomes(owner) == [1] * CREDENTIALS
         assert registries.logins() == CREDENTIALS  # not even a login was made twice

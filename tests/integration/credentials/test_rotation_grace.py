@@ -28,6 +28,7 @@ from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from secretstore.store import SecretPath
 from tests.support.builders import EVERYBODY, GITHUB, details
+from tests.support.log import sequence_all
 from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.timing import waiting
 
@@ -61,7 +62,7 @@ class World:
     def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             [epoch] = connection.execute("SELECT es.lead('relay', '0')").fetchone() or (0,)
-            connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
+            sequence_all(connection, epoch)
             housekeeping = Housekeeping(self.secrets, tiers=(), stop=Event(), monotonic=time.monotonic)
             done = load_checkpoint(connection, "housekeeping")
             housekeeping.begin(done)

@@ -27,7 +27,7 @@ from contracts.verification_events import VerificationFailed, VerificationSuccee
 from eventlog.events import Metadata, StoredEvent, StreamId, encode, encode_metadata
 from tests.support import builders
 from tests.support.builders import EVERYBODY, GITHUB
-from tests.support.log import append_one
+from tests.support.log import append_one, sequence_all
 
 Connection = psycopg.Connection[Any]
 
@@ -286,9 +286,7 @@ class Log:
         )
 
     def sequence(self) -> int:
-        row = self.connection.execute("SELECT es.sequence(%s, 10000)", (self.epoch,)).fetchone()
-        assert row is not None
-        return int(row[0])
+        return sequence_all(self.connection, self.epoch)
 
 
 @contextmanager

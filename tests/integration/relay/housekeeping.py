@@ -28,7 +28,7 @@ from secretstore.store import (
     SecretStoreUnavailable,
 )
 from tests.support.builders import EVERYBODY, GITHUB, details
-from tests.support.log import Connection, lead, sequence
+from tests.support.log import Connection, lead, sequence_all
 from tests.support.timing import PATIENCE
 
 NOW = datetime.now(UTC)  # noqa: TID251 the rows of the encrypted table are as old as the database says
@@ -80,7 +80,7 @@ class Services:
 
     def take(self, seconds: float = PATIENCE) -> int:
         """Handle events as a new leader does, for this number of seconds at most; its checkpoint then."""
-        end = sequence(self.relay, self.epoch)
+        end = sequence_all(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
         self.housekeeping.begin(done)
         done = self.housekeeping.handle(self.relay, read_log(self.relay, done, 1000))

@@ -10,7 +10,7 @@ import pytest
 
 from chassis.runtime.health import is_healthy
 from chassis.runtime.turns import FAILED_SECONDS
-from chassis.web.connections import REFUSAL_SECONDS
+from chassis.web.dispatch import REFUSAL_SECONDS
 from tests.integration.server.program import connections, response, serving
 from tests.support.timing import waiting
 
@@ -61,6 +61,33 @@ def test_many_requests_of_one_caller_leave_threads_to_others() -> None:
     assert int(refused.headers["Retry-After"]) > 0
 
 
+def test_many_requests_with_a_new_token_leave_threads_to_others() -> None:
+    busy = b"GET /of-acme HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer new\r\n\r\n"
+    with serving("threads=5, turns=2") as port, connections(port, 20, busy):
+        time.sleep(1)
+        with connections(port, 1, b"GET /a/b HTTP/1.1\r\nHost: h\r\n\r\n", source=PROXY) as [stranger]:
+            assert response(stranger)[1] == b"b"
+
+
+def test_requests_that_wait_hold_few_bytes_and_close_no_connection_of_others() -> None:
+    body = b"x" * 500_000
+    large = b"GET /sleep HTTP/1.1\r\nHost: h\r\nContent-Length: 500000\r\n\r\n" + body
+    limits = "turns=1, held_bytes=4_000_000, queued_bytes_of_caller=1_000_000"
+    with (
+        serving(limits) as port,
+        connections(port, 1, HALF + body, source=PROXY) as [upload],
+        connections(port, 1, b"GET /sleep HTTP/1.1\r\nHost: h\r\n\r\n"),
+        ExitStack() as stack,
+    ):
+        time.sleep(0.1)
+        stack.enter_context(connections(port, 2, large))
+        for _ in range(3):
+            excess = stack.enter_context(connections(port, 4, large))
+            assert [response(one)[0].split()[1] for one in excess] == [b"429"] * 4
+        upload.sendall(body)
+        assert response(upload)[1] == b"1000000"
+
+
 def test_callers_that_wait_for_their_turns_refuse_nobody_else() -> None:
     busy = "GET /sleep HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.{}\r\n\r\n"
     with ExitStack() as stack:
@@ -104,12 +131,13 @@ def test_requests_that_wait_for_their_refusal_make_room() -> None:
         assert response(stranger)[1] == b"b"
 
 
-def test_a_caller_repeats_what_fails_slowly() -> None:
+@pytest.mark.parametrize(("path", "status"), [("/nothing", b"404"), ("/broken", b"500")])
+def test_a_caller_repeats_what_fails_slowly(path: str, status: bytes) -> None:
+    wrong = f"GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer one\r\n\r\n"
     with serving() as port:
         began = time.monotonic()
-        wrong = b"GET /nothing HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer one\r\n\r\n"
-        with connections(port, 5, wrong) as sent:
-            assert [response(one)[0].split()[1] for one in sent] == [b"404"] * 5
+        with connections(port, 5, wrong.encode()) as sent:
+            assert [response(one)[0].split()[1] for one in sent] == [status] * 5
         assert time.monotonic() - began >= 4 * FAILED_SECONDS
 
 
@@ -140,12 +168,17 @@ def test_a_request_in_progress_is_not_closed_for_another_connection(small: int) 
 
 def test_incomplete_requests_take_a_limited_memory() -> None:
     body = b"x" * 900_000
-    with serving("held_bytes=4_000_000") as port, connections(port, 10, HALF) as slow:
+    with (
+        serving("held_bytes=4_000_000") as port,
+        connections(port, 1, b"") as [idle],
+        connections(port, 10, HALF) as slow,
+    ):
         for one in slow:
             try:
                 one.sendall(body)
             except ConnectionError:
                 continue
         waiting(lambda: sum(map(is_open, slow)) <= 4, "few of them are open")
+        assert is_open(idle), "it holds nothing"
         with client(port) as other:
             assert other.post("/sum", content=body).text == "900000"

@@ -1,7 +1,7 @@
 """Requests of one caller take turns, and leave the turn while they only wait."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pytest
 
@@ -27,32 +27,37 @@ class Site:
         self.now = 100.0
         self.turns = Turns(most, monotonic=lambda: self.now)
         self.began: list[str] = []
+        self.callers: dict[str, str] = {}
         self._moments: dict[str, float] = {}
 
-    def take(self, *names: str) -> None:
-        """Each is a caller and a number, as in `a1`."""
+    def take(self, *names: str, size: int = 0) -> None:
+        """Each is a caller and a number, as in `a1`. The caller in `callers` comes first."""
         for name in names:
-            self.turns.take(name[0], self._begin(name))
+            self.turns.take(self._caller(name), self._begin(name), size=size)
 
-    def _begin(self, name: str) -> Callable[[float], None]:
-        def begin(moment: float) -> None:
+    def _caller(self, name: str) -> Callable[[], Hashable]:
+        return lambda: self.callers.get(name, name[0])
+
+    def _begin(self, name: str) -> Callable[[Hashable, float], None]:
+        def begin(caller: Hashable, moment: float) -> None:
+            assert caller == self._caller(name)()
             self.began.append(name)
             self._moments[name] = moment
 
         return begin
 
     def end(self, name: str, *, used: float = 0.0, failed: bool = False) -> None:
-        self.turns.end(name[0], self._moments[name], used=used, failed=failed)
+        self.turns.end(self._caller(name)(), self._moments[name], used=used, failed=failed)
 
     def other(self, *, used: float = 0.05) -> None:
         """Another caller has a turn, which uses a processor for some seconds."""
-        began: list[float] = []
-        caller = object()
-        self.turns.take(caller, began.append)
-        self.turns.end(caller, began[-1], used=used)
+        began: list[tuple[Hashable, float]] = []
+        other = object()
+        self.turns.take(lambda: other, lambda *turn: began.append(turn))
+        self.turns.end(*began[-1], used=used)
 
     def turn(self, name: str) -> Turn:
-        return Turn(self.turns, name[0], self._moments[name])
+        return Turn(self.turns, self._caller(name)(), self._moments[name])
 
     def after(self, seconds: float) -> list[str]:
         """What has begun when these seconds have passed."""
@@ -65,12 +70,12 @@ def test_a_caller_has_one_turn_and_delays_no_other() -> None:
     site = Site()
     site.take("a1", "a2", "a3", "b1")
     assert site.began == ["a1", "b1"]
-    assert (site.turns.waiting, site.turns.waiting_of("a"), site.turns.waiting_of("b")) == (2, 2, 0)
+    assert (site.turns.waiting, site.turns.waiting_of("a")[0], site.turns.waiting_of("b")[0]) == (2, 2, 0)
     site.end("a1")
     assert site.began == ["a1", "b1", "a2"]
     site.end("a2")
     site.end("a3")
-    assert (site.turns.waiting, site.turns.waiting_of("a")) == (0, 0)
+    assert (site.turns.waiting, site.turns.waiting_of("a")) == (0, (0, 0))
 
 
 def test_a_slow_turn_delays_the_next_one_a_little() -> None:
@@ -185,6 +190,57 @@ def test_a_turn_moves_to_the_caller_that_it_turns_out_to_be() -> None:
     assert site.began[-1] == "b2"
 
 
+def test_a_turn_does_not_move_to_a_caller_that_has_to_wait() -> None:
+    for own in (("b1", "b2"), ("b1",)):
+        site = Site(most=2 if len(own) > 1 else 1)
+        site.take(*own, "a1", "a2")
+        turn = site.turn("a1")
+        with turn:
+            turn.move("b")
+            assert site.began == ["b1", "a1"], "it remains a turn of a"
+        assert site.began == ["b1", "a1", "a2"]
+
+
+def test_requests_that_wait_become_those_of_the_caller_that_they_turn_out_to_be() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3", "a4", "b1")
+    site.callers = {"a2": "b", "a3": "b"}
+    site.end("a1")
+    assert site.began == ["a1", "b1", "a4"], "a2 and a3 wait for the turn of b"
+    assert site.turns.waiting_of("b")[0] == site.turns.waiting == 2
+    site.end("b1")
+    assert site.began[-1] == "a2"
+    site.end("a2")
+    site.end("a3")
+    assert site.turns.waiting == 0
+
+
+def test_requests_of_a_caller_without_a_turn_begin_when_due() -> None:
+    site = Site()
+    site.take("a1", "a2")
+    site.callers = {"a2": "b"}
+    site.end("a1")
+    assert site.after(0.0) == ["a1", "a2"]
+
+
+def test_what_the_requests_of_a_caller_hold_is_known_while_they_wait() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3", size=10)
+    assert site.turns.waiting_of("a") == (2, 20)
+    site.end("a1")
+    assert site.turns.waiting_of("a") == (1, 10)
+
+
+def test_nobody_rests_while_the_process_stops() -> None:
+    site = Site()
+    site.take("a1", "a2", "a3")
+    site.end("a1", failed=True)
+    site.turns.end_rests()
+    assert site.after(0.0) == ["a1", "a2"]
+    site.end("a2", failed=True)
+    assert site.began[-1] == "a3"
+
+
 def test_what_is_refused_is_repeated_slowly() -> None:
     site = Site()
     site.take("a1")
@@ -208,7 +264,7 @@ def test_a_request_takes_no_turn_while_it_waits() -> None:
         assert site.began == ["a1", "a2"], "it went on, and is new again"
     assert site.began == ["a1", "a2", "a3"]
     site.end("a3")
-    assert site.turns.waiting_of("a") == site.turns.waiting == 0
+    assert (site.turns.waiting, site.turns.waiting_of("a")) == (0, (0, 0))
 
 
 def test_a_request_takes_its_turn_while_it_uses_the_database() -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.console.conftest import ONE, Browser, Clock, console
+from chassis.web.callers import LEARN
+from tests.unit.console.conftest import ONE, Browser, Clock, OneApp, console
 from tests.unit.console.fake_api import TOKEN, FakeApi, problem
 
 LIST = "/accounts/acme/credentials"
@@ -86,6 +87,24 @@ def test_a_revoked_token_ends_the_session(signed_in: Browser, api: FakeApi) -> N
     api.answers["GET", "/v1/accounts/acme/credentials"] = (401, problem(401, "unauthenticated", "no"))
     assert signed_in.look(LIST).headers["Location"].startswith("/sign-in")
     assert "no longer valid" in signed_in.look("/sign-in").text
+
+
+@pytest.mark.usefixtures("api")
+def test_the_requests_of_a_session_are_of_one_caller_whatever_else_they_send(one_app: OneApp) -> None:
+    learnt: set[object] = set()
+
+    def learn(**known: object) -> None:
+        assert known["is_valid"]
+        learnt.add(known["accounts"])
+
+    for _ in range(2):
+        browser = Browser(one_app.app.test_client())
+        browser.sign_in()
+        for other in ("a", "b"):
+            browser.client.set_cookie("other", other)
+            headers = {"Authorization": f"Bearer {other}"}
+            browser.client.get(LIST, headers=headers, environ_overrides={LEARN: learn})
+    assert len(learnt) == 2, "one for each session"
 
 
 def test_each_sign_in_creates_a_new_session_id(browser: Browser) -> None:
