@@ -72,7 +72,7 @@ class _Task(WSGITask):
             self.request.turn.move(server.callers.caller(headers, self.request.path, self.channel.peer))
 
 
-class Connection(HTTPChannel):
+class ClientConnection(HTTPChannel):
     """One connection. It receives a request, or has requests in progress, or sends the rest of a response."""
 
     task_class = _Task

@@ -13,7 +13,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from chassis.runtime.turns import Turn, Turns
 from chassis.web.callers import Callers
-from chassis.web.connections import Connection, ServerLimits
+from chassis.web.connections import ClientConnection, ServerLimits
 from chassis.web.draining import HEALTH, READINESS
 from chassis.web.refusals import EarlyRefusal
 
@@ -30,7 +30,7 @@ class Dispatch:
         self._limits = limits
         self._callers = callers
         self._turns = Turns(limits.turns)
-        self._refusals = deque[Connection]()  # whose refusal is sent later
+        self._refusals = deque[ClientConnection]()  # whose refusal is sent later
         self._stopping = False
         self.requests = _threads(limits.threads)
         self._prompt = _threads(1)
@@ -41,7 +41,7 @@ class Dispatch:
         """Whether a request waits for its turn or its refusal."""
         return bool(self._turns.waiting or self._refusals)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         """Let a thread handle the request of a connection, or refuse it if too many wait."""
         request = connection.requests[0]
         if request.error or request.path == HEALTH:
@@ -70,7 +70,7 @@ class Dispatch:
         self._stopping = True
         self._turns.end_rests()
 
-    def _take_turn(self, connection: Connection) -> None:
+    def _take_turn(self, connection: ClientConnection) -> None:
         request = connection.requests[0]
         caller = partial(self._callers.caller, request.headers, request.path, connection.peer)
         size = request.body_bytes_received
@@ -88,11 +88,11 @@ class Dispatch:
         connection.since = time.monotonic()
         self._turns.take(caller, partial(self._begin, connection), size=size)
 
-    def _begin(self, connection: Connection, caller: Hashable, moment: float) -> None:
+    def _begin(self, connection: ClientConnection, caller: Hashable, moment: float) -> None:
         connection.requests[0].turn = Turn(self._turns, caller, moment)
         self.requests.add_task(connection)
 
-    def _refuse(self, connection: Connection, reason: EarlyRefusal) -> None:
+    def _refuse(self, connection: ClientConnection, reason: EarlyRefusal) -> None:
         connection.requests[0].error = reason
         self._prompt.add_task(connection)
 

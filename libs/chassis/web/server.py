@@ -28,7 +28,7 @@ from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.callers import Callers
 from chassis.web.client_address import client_addresses
-from chassis.web.connections import Connection, ServerLimits
+from chassis.web.connections import ClientConnection, ServerLimits
 from chassis.web.dispatch import Dispatch
 from chassis.web.draining import while_draining
 
@@ -109,7 +109,7 @@ class Server(TcpWSGIServer):
     is closed. So a new connection is always accepted.
     """
 
-    channel_class = Connection
+    channel_class = ClientConnection
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Server(TcpWSGIServer):
         )
         super().__init__(application, dispatcher=self._dispatch.requests, adj=settings)
 
-    def add_task(self, task: Connection) -> None:
+    def add_task(self, task: ClientConnection) -> None:
         """Let a thread handle the request of a connection when it has its turn."""
         self._dispatch.add(task)
 
