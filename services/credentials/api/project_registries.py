@@ -55,7 +55,9 @@ class ProjectRegistryPage(Schema):
 
 def blueprint(store: CredentialStore) -> Blueprint:
     """`GET …/projects/{id}/registries`, decided on the current state of the credentials."""
-    routes = Blueprint("registries", __name__, description="The registries that a project can pull from.")
+    routes = Blueprint(
+        "registries of projects", __name__, description="The registries that a project pulls from."
+    )
 
     @routes.route("/v1/accounts/<account_id>/projects/<project_id>/registries")
     @routes.arguments(RegistryArguments, location="query")
