@@ -59,7 +59,10 @@ class AuditArguments(OrderedPageArguments):
     image = fields.String(
         load_default=None,
         validate=[validate.Length(1, MAX_IMAGE), _NO_NUL],
-        metadata={"description": "In any of its spellings."},
+        metadata={
+            "description": "In any of its spellings. One without a tag, or with the tag `latest`, also finds "
+            "pulls that were recorded without a tag, such as those of the kubelet."
+        },
     )
     request_id = _filter()
     after = fields.Integer(
