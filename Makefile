@@ -31,7 +31,7 @@ unit: setup-dev ## the part of `test` without servers and other processes, with 
 test-browser: setup-dev ## console and documentation in Chromium, with and without scripts, in both themes and on a phone
 	$(PYTEST) tests/browser
 
-test-clients: setup-dev ## skopeo and podman pull with secrets that regcred issues
+test-clients: setup-dev ## skopeo, podman, crane and other clients pull with secrets that regcred issues
 	$(PARALLEL) -m clients tests/e2e
 
 test-deployment: setup-dev ## Kubernetes manifests, contents of the images, files of a deployment; needs no cluster and no Docker

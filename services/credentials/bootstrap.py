@@ -18,6 +18,7 @@ from contracts.access_log import refusal_recorder
 from credentials.api import (
     access,
     imports,
+    project_registries,
     pull_secrets,
     refusals,
     resolutions,
@@ -104,6 +105,7 @@ def command_part(settings: Settings) -> ApiPart:
                 request_fingerprint=request_fingerprint,
             ),
             resolutions.blueprint(store),
+            project_registries.blueprint(store),
             pull_secrets.blueprint(
                 Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 request_fingerprint=request_fingerprint,

@@ -29,7 +29,6 @@ from credentials.application.store import (
 from credentials.current_row import COVERED, Authenticate, authentication_code, current_row
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
-from credentials.domain.matching import Candidate
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import (
     AccountKeyErased,
@@ -45,6 +44,7 @@ from eventlog.storage import (
     store_errors,
     text_array,
 )
+from registries.matching import Candidate
 
 log = structlog.get_logger()
 
@@ -61,6 +61,10 @@ SELECT credential_id, account_id, version, name, provider, registry_host, reposi
        restricted, projects, secret_version, expires_at, added_at,
        verified_version = secret_version AS checked, verification_code AS code, mac
 FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
+"""
+_HOSTS = """
+SELECT DISTINCT registry_host COLLATE "C" FROM credentials.current
+WHERE account_id = %s AND registry_host COLLATE "C" > %s ORDER BY 1 LIMIT %s
 """
 # Outcomes of an older secret may follow that of the current one: as many as logins run at the same time.
 _LATE_OUTCOMES = 32
@@ -211,6 +215,11 @@ class PostgresCredentialStore:
             )
             for project_id, kind, name, secret_version, moment in rows
         )
+
+    def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
+        with store_errors(), self._pool.connection() as connection:
+            rows = connection.execute(_HOSTS, (account_id, after, limit)).fetchall()
+        return [host for (host,) in rows]
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
         with (

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,16 +16,23 @@ from typing import Any
 import httpx2
 import pytest
 
+from chassis.runtime.clock import now
 from tests.e2e.conftest import PASSWORD, USER, Running
 from tests.support.read_models import get_after
 from tests.support.servers import missing, program
 from tests.support.system import add_body
-from tests.support.timing import PATIENCE
+from tests.support.timing import PATIENCE, waiting
 
 Json = dict[str, Any]
 Done = subprocess.CompletedProcess[str]
 
 BIN = Path(sys.executable).parent
+# The clients that Debian does not have. `.ci/run` installs the same versions.
+GO_CLIENTS = {
+    "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+    "oras": "oras.land/oras/cmd/oras@v1.2.3",
+}
+SYSTEM_PYTHON = "/usr/bin/python3"  # with the package python3-docker of Debian
 NOT_FOUND = "credentials not found in native keychain\n"
 _numbers = count(1)
 
@@ -65,8 +73,24 @@ class Machine:
         }
         return self.run("regcred-kubelet-credential-provider", *arguments, stdin=json.dumps(request))
 
-    def add(self, name: str, registry: str, **more: Any) -> Json:
-        body = add_body(name, registry, USER, PASSWORD, **more)
+    def everywhere(self) -> Path:
+        """A folder with a Docker configuration that uses the helper for every registry."""
+        folder = self.auth_file.with_name("docker")
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text('{"credsStore": "regcred"}')
+        return folder
+
+    def limited_token(self, project: str, *scopes: str) -> str:
+        """The file of a token for a project, as `regcred tokens make` creates it."""
+        body = {"name": "helper", "scopes": scopes, "accounts": [self.account], "projects": [project]}
+        created = self.client.post("/v1/service-tokens", json=body)
+        assert created.status_code == 201, created.text
+        file = self.auth_file.with_name("limited-token")
+        file.write_text(created.json()["token"])
+        return str(file)
+
+    def add(self, name: str, registry: str, *, username: str = USER, **more: Any) -> Json:
+        body = add_body(name, registry, username, PASSWORD, **more)
         answer = self.client.post(f"/v1/accounts/{self.account}/credentials", json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()  # type: ignore[no-any-return]
@@ -146,14 +170,38 @@ def podman_pull(machine: Machine, image: str, _folder: Path) -> Done:
         )
 
 
+def crane_pull(machine: Machine, image: str, _folder: Path) -> Done:
+    return machine.run("crane", "manifest", "--insecure", image, DOCKER_CONFIG=str(machine.everywhere()))
+
+
+def oras_pull(machine: Machine, image: str, _folder: Path) -> Done:
+    config = machine.everywhere() / "config.json"
+    return machine.run("oras", "manifest", "fetch", "--plain-http", "--registry-config", str(config), image)
+
+
+def docker_py_logins(machine: Machine) -> Done:
+    """What docker-py sends with every build."""
+    code = (
+        "import docker.auth, json, sys; config = docker.auth.load_config(sys.argv[1]);"
+        "print(json.dumps(config.get_all_credentials()))"
+    )
+    config = machine.everywhere() / "config.json"
+    return machine.run(SYSTEM_PYTHON, "-c", code, str(config))
+
+
+def need(name: str) -> None:
+    if name in GO_CLIENTS and program(name) is None:
+        missing(name, f"go install {GO_CLIENTS[name]}")
+    if program(name) is None:
+        missing(name, f"apt-get install {name}")
+
+
 @pytest.mark.clients
 @pytest.mark.parametrize("client", [skopeo_pull, podman_pull])
 def test_a_client_pulls_through_the_helper(
     client: Callable[[Machine, str, Path], Done], machine: Machine, registry_address: str, tmp_path: Path
 ) -> None:
-    name = client.__name__.removesuffix("_pull")
-    if program(name) is None:
-        missing(name, f"apt-get install {name}")
+    need(client.__name__.removesuffix("_pull"))
     image = f"{registry_address}/team/app:1"
     anonymous = client(machine, image, tmp_path)
     assert anonymous.returncode != 0
@@ -176,6 +224,135 @@ def test_a_client_pulls_through_the_helper(
     assert machine.uses()[0] == anyone
 
 
+@pytest.mark.clients
+def test_go_containerregistry_gets_the_login_of_the_repository(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
+    """It asks the helper for the repository first, and then for the host."""
+    need("crane")
+    image = f"{registry_address}/team/app:1"
+    anonymous = crane_pull(machine, image, tmp_path)
+    assert "UNAUTHORIZED" in anonymous.stderr, anonymous.stderr
+    repository = ("secret.refused", f"{registry_address}/team/app", "shop", "deployment/storefront")
+    host = ("secret.refused", f"{registry_address}/*", "shop", "deployment/storefront")
+    assert machine.uses() == [host, repository]
+
+    # For the host alone the helper could not select one of them.
+    machine.add("team", registry_address, repository_prefixes=["team/"])
+    machine.add("other", registry_address, repository_prefixes=["other/"])
+    pulled = crane_pull(machine, image, tmp_path)
+    assert pulled.returncode == 0, pulled.stderr
+    assert machine.uses()[0] == ("secret.issued", *repository[1:])
+
+
+@pytest.mark.clients
+def test_oras_pulls_through_the_helper(machine: Machine, registry_address: str, tmp_path: Path) -> None:
+    need("oras")
+    image = f"{registry_address}/team/app:1"
+    assert oras_pull(machine, image, tmp_path).returncode != 0
+    machine.add("team", registry_address)
+    pulled = oras_pull(machine, image, tmp_path)
+    assert pulled.returncode == 0, pulled.stderr
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("client", ["podman", "skopeo", "oras", "docker"])
+def test_a_client_logs_out_without_a_change(client: str, machine: Machine, registry_address: str) -> None:
+    need(client)
+    machine.add("team", registry_address)
+    config = machine.everywhere()
+    options: dict[str, tuple[str, ...]] = {
+        "podman": ("--authfile", str(machine.auth_file)),
+        "skopeo": ("--authfile", str(machine.auth_file)),
+        "oras": ("--registry-config", str(config / "config.json")),
+        "docker": (),
+    }
+    done = machine.run(client, "logout", *options[client], registry_address, DOCKER_CONFIG=str(config))
+    assert done.returncode == 0, done.stderr
+    assert machine.helper("get", stdin=registry_address).returncode == 0
+
+
+@pytest.mark.clients
+def test_docker_py_reads_every_login_of_the_helper(machine: Machine, registry_address: str) -> None:
+    """One registry that `list` names and `get` refuses would break every build of an image."""
+    if machine.run(SYSTEM_PYTHON, "-c", "import docker").returncode != 0:
+        missing("docker-py", "apt-get install python3-docker")
+    add_unusable(machine)
+    machine.add("team", registry_address)
+    (Path(machine.environment["HOME"]) / ".config" / "regcred" / "token").write_text(
+        Path(machine.limited_token("shop", "secrets:issue")).read_text()
+    )
+    found = docker_py_logins(machine)
+    assert found.returncode == 0, found.stderr
+    assert {host: entry["Username"] for host, entry in json.loads(found.stdout).items()} == {
+        registry_address: USER
+    }
+
+
+def add_unusable(machine: Machine) -> None:
+    """Add credentials that `get` for their hosts refuses."""
+    expiry = now() + timedelta(seconds=1)
+    machine.add("expired", "expired.example.com", expires_at=expiry.isoformat())
+    machine.add("push only", "push.example.com", scope={"pull": False, "push": True})
+    for prefix in ("acme", "other"):
+        machine.add(f"prefix {prefix}", "prefixes.example.com", repository_prefixes=[prefix])
+    blog = {"restricted": True, "projects": ["blog"]}
+    machine.add("of another project", "restricted.example.com", restrictions=blog)
+    waiting(lambda: now() > expiry)
+
+
+def test_the_helper_lists_what_it_gets(machine: Machine, registry_address: str) -> None:
+    add_unusable(machine)
+    hosts = ("expired", "push", "prefixes", "restricted")
+    for host in hosts:
+        assert "no_eligible_credential" in machine.helper("get", stdin=f"{host}.example.com").stderr
+    assert machine.helper("list").stdout == "{}\n"
+    # The first is the only one that may be used, the second the later one of two.
+    for name in ("old", "new"):
+        machine.add(name, registry_address, username=name)
+    machine.add("usable", "prefixes.example.com", username="general")
+    machine.add("one prefix", "prefix.example.com", username="prefix", repository_prefixes=["acme"])
+    listed = json.loads(machine.helper("list").stdout)
+    assert listed == {
+        registry_address: "new",
+        "prefixes.example.com": "general",
+        "prefix.example.com": "prefix",
+    }
+    for server, username in listed.items():
+        assert json.loads(machine.helper("get", stdin=server).stdout)["Username"] == username
+
+
+def test_the_helper_works_with_the_documented_token(machine: Machine, registry_address: str) -> None:
+    machine.add("team", registry_address)
+    token = machine.limited_token("shop", "secrets:issue")
+    listed = machine.helper("list", REGCRED_TOKEN_FILE=token)
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, {registry_address: USER}), listed.stderr
+    assert machine.helper("get", stdin=registry_address, REGCRED_TOKEN_FILE=token).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "oci://ghcr.io",
+        "https://index.docker.io/v1/access-token",
+        "https://index.docker.io/v1/refresh-token",
+        "ghcr",
+        "registry/acme/shop",
+        "https://octo@ghcr.io",
+        "ghcr.io/Acme",
+        "*.azurecr.io",
+        "ghcr.io?x",
+        "ghcr.io/acme/..",
+        "nothing like a host",
+    ],
+)
+def test_the_helper_finds_nothing_for_what_is_not_a_registry(machine: Machine, server: str) -> None:
+    machine.add("hub", "docker.io", provider="dockerhub", registry_url=None)
+    nothing = machine.helper("get", stdin=server)
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, NOT_FOUND, "")
+    assert machine.uses() == []
+
+
 def test_the_helper_follows_the_protocol_of_docker(machine: Machine, registry_address: str) -> None:
     nothing = machine.helper("get", stdin=registry_address)
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, NOT_FOUND, "")
@@ -188,7 +365,6 @@ def test_the_helper_follows_the_protocol_of_docker(machine: Machine, registry_ad
     for server in (hub, "docker.io", "index.docker.io"):
         answer = json.loads(machine.helper("get", stdin=server).stdout)
         assert answer == {"ServerURL": server, "Username": USER, "Secret": PASSWORD}
-    machine.uses()  # the read models are up to date
     listed = machine.helper("list")
     assert json.loads(listed.stdout) == {registry_address: USER, hub: USER}
 
@@ -199,12 +375,13 @@ def test_the_helper_reports_refusals(machine: Machine, registry_address: str) ->
     assert nobody.stdout == nobody.stderr
     away = machine.helper("get", stdin=registry_address, REGCRED_ADDRESS="http://127.0.0.1:9")
     assert (away.returncode, "does not respond" in away.stderr) == (1, True)
-    wrong = machine.helper("get", stdin="ghcr.io/acme")
-    assert (wrong.returncode, "/registry_host" in wrong.stderr) == (1, True)
-    for verb in ("store", "erase"):
-        refused = machine.helper(verb, stdin=json.dumps({"Username": USER, "Secret": PASSWORD}))
-        assert (refused.returncode, "regcred credentials add" in refused.stdout) == (1, True)
-        assert PASSWORD not in refused.stdout
+    long = machine.helper("get", stdin=registry_address, REGCRED_WORKLOAD=f"job/{'x' * 300}")
+    assert (long.returncode, "/workload/name" in long.stderr) == (1, True)
+    refused = machine.helper("store", stdin=json.dumps({"Username": USER, "Secret": PASSWORD}))
+    assert (refused.returncode, "regcred credentials add" in refused.stdout) == (1, True)
+    assert PASSWORD not in refused.stdout
+    erased = machine.helper("erase", stdin=registry_address)
+    assert (erased.returncode, "nothing was removed" in erased.stderr) == (0, True)
     assert machine.uses() == []
 
 
@@ -244,12 +421,12 @@ def test_the_kubelet_provider_issues_and_refuses(
     refused = machine.kubelet(image)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "may be used (restricted)" in refused.stderr
-    tagged = f"{image}:latest"
+    # The kubelet does not say the tag.
     assert machine.uses() == [
-        ("secret.refused", tagged, "shop", "deployment/storefront"),
-        ("secret.issued", tagged, "shop", "serviceaccount/prod/web"),
-        ("secret.issued", tagged, "shop", "deployment/storefront"),
-        ("secret.refused", tagged, "shop", "deployment/storefront"),
+        ("secret.refused", image, "shop", "deployment/storefront"),
+        ("secret.issued", image, "shop", "serviceaccount/prod/web"),
+        ("secret.issued", image, "shop", "deployment/storefront"),
+        ("secret.refused", image, "shop", "deployment/storefront"),
     ]
 
 

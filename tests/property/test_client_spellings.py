@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from regcred.cli.image_name import image_name
 from regcred.credential_helper import protocol
 from registries.errors import InvalidHost, InvalidReference
-from registries.hosts import canonical_host, config_key
+from registries.hosts import canonical_host, config_key, parse_registry_url
 from registries.image_reference import ImageReference
 from tests.property import test_image_references as images
 from tests.property import test_registry_hosts as hosts
@@ -23,6 +23,28 @@ def test_the_helper_spells_a_host_as_docker_configurations_do(text: str) -> None
     except InvalidHost:
         return
     assert protocol.config_key(host) == config_key(text)
+
+
+@given(
+    st.sampled_from(["", "https://", "http://", "HTTP://"]),
+    ALIASES | hosts.NAMES | hosts.ADDRESSES | hosts.NEARLY | st.text("abc.:[]@/1", max_size=8),
+    st.sampled_from(["/", ""]) | images.PATHS.map("/{}".format),
+)
+@example("", "registry", "/acme/shop")
+@example("http://", "[::1]", "/acme/shop")
+@example("https://", "index.docker.io", "/v1/acme/shop")
+def test_the_helper_requests_no_login_of_another_host(scheme: str, host: str, path: str) -> None:
+    """A client sends the login to the host that it named."""
+    wanted = protocol.wanted(f"{scheme}{host}{path}")
+    if wanted is None or "registry_host" in wanted:
+        return  # the API reads the complete text as the name of one host
+    [text] = wanted.get("images") or [wanted["repository"]]
+    try:
+        requested = ImageReference.parse(str(text))
+    except InvalidReference:
+        return  # the API refuses it, and the helper finds nothing
+    named, _ = parse_registry_url(f"{scheme}{host.partition('/')[0]}")
+    assert requested.registry_host == canonical_host(named)
 
 
 @given(images.NEARLY | st.builds("{}/{}{}".format, ALIASES | hosts.NAMES, images.PATHS, images.TAGS))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
-from credentials.domain.matching import Candidate, Judged, RequestedUse, match
 from registries.image_reference import ImageReference
+from registries.matching import Candidate, Judged, RequestedUse, match
 from registries.whole_registry import WholeRegistry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -13,9 +13,9 @@ from contracts.issuance_events import SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationCode, VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
-from credentials.domain.matching import Candidate
 from eventlog.events import Actor, NewEvent
 from eventlog.storage import IdempotencyKeyReused, VersionConflict
+from registries.matching import Candidate
 from tests.support.credentials_suite import a_credential, removal, request
 from tests.support.eventstore_suite import MOMENT, an_event, an_id
 

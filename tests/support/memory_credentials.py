@@ -17,9 +17,9 @@ from credentials.application.store import (
 )
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import NameTaken
-from credentials.domain.matching import Candidate
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
+from registries.matching import Candidate
 from tests.support.memory_eventstore import MemoryEventStore
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -118,6 +118,12 @@ class MemoryCredentialStore:
         usages = self._usages.get(credential_id, {}).values()
         found = [usage for usage in usages if usage.last_used_at >= since]
         return tuple(sorted(found, key=lambda usage: usage.last_used_at, reverse=True))
+
+    def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
+        hosts = {
+            current.registry.host for account, current in self._current.values() if account == account_id
+        }
+        return sorted(host for host in hosts if host > after)[:limit]
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
         return [

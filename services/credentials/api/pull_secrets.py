@@ -1,7 +1,6 @@
 """`POST …/pull-secrets`: the only route that returns secrets, after their issuance is recorded."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
@@ -13,16 +12,14 @@ from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES, Workload
+from contracts.issuance_events import MAX_IMAGES, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
+from credentials.api.requested_images import requested_images
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
-from credentials.domain.issuance import Image, PullSecretRequest
+from credentials.domain.issuance import PullSecretRequest
 from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
-from registries.errors import InvalidHost, InvalidReference
-from registries.image_reference import ImageReference
-from registries.whole_registry import WholeRegistry
 
 Body = dict[str, Any]
 
@@ -31,7 +28,7 @@ _MAX_NAME = 253
 
 
 class PullSecretInput(Schema):
-    """Images that a workload of a project is about to pull, or the registry that it pulls from."""
+    """Images that a workload of a project is about to pull, or the repository or registry of them."""
 
     images = BoundedList(
         fields.String(),
@@ -46,6 +43,14 @@ class PullSecretInput(Schema):
         metadata={
             "description": "In place of images, for clients that know hosts only. A credential with "
             "repository prefixes is issued only if it is the only one that the project may use there."
+        },
+    )
+    repository = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "In place of images, for clients that do not know the tag, such as the kubelet: "
+            "`ghcr.io/acme/shop`. It is recorded without a tag. An image without a tag means `:latest`."
         },
     )
     project_id = fields.String(required=True, metadata={"example": "shop"})
@@ -83,8 +88,8 @@ class IssuedCredentialSchema(Schema):
     images = fields.List(
         fields.String(),
         metadata={
-            "description": "In their canonical form, which is the one to pull; `ghcr.io/*` for a request "
-            "for a whole registry."
+            "description": "In their canonical form, which is the one to pull; `ghcr.io/acme/shop` for a "
+            "request for a repository, `ghcr.io/*` for one for a whole registry."
         },
     )
     auth_keys = fields.List(
@@ -151,7 +156,7 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
 
 def _wanted(body: Body) -> PullSecretRequest:
     """Parse the body. Raises `InvalidInput` with every problem."""
-    images, problems = _requested_images(body)
+    images, problems = requested_images(body)
     try:
         values.project_id(body["project_id"])
     except InvalidInput as error:
@@ -175,36 +180,6 @@ def _wanted(body: Body) -> PullSecretRequest:
         allow_anonymous=body["allow_anonymous"],
         short_lived=body["short_lived"],
     )
-
-
-def _requested_images(body: Body) -> tuple[list[Image], list[FieldProblem]]:
-    """Return the requested images, or the whole registry in place of them."""
-    if body["registry_host"] is None:
-        images, problems = _images(body["images"])
-        if not 0 < len(body["images"]) <= MAX_IMAGES:
-            detail = f"1 to {MAX_IMAGES} images are expected, or a registry_host"
-            problems.append(FieldProblem("/images", "invalid_length", detail))
-        if len({image.registry_host for image in images}) > MAX_REGISTRIES:
-            detail = f"at most {MAX_REGISTRIES} registries; send several requests"
-            problems.append(FieldProblem("/images", "too_many_registries", detail))
-        return list(images), problems
-    if body["images"]:
-        detail = "either images or a registry_host"
-        return [], [FieldProblem("/registry_host", "not_with_images", detail)]
-    try:
-        return [WholeRegistry.parse(body["registry_host"])], []
-    except InvalidHost as error:
-        return [], [FieldProblem("/registry_host", error.code, error.detail)]
-
-
-def _images(texts: Sequence[str]) -> tuple[list[ImageReference], list[FieldProblem]]:
-    images, problems = [], []
-    for index, text in enumerate(texts[:MAX_IMAGES]):
-        try:
-            images.append(ImageReference.parse(text, f"/images/{index}"))
-        except InvalidReference as error:
-            problems.append(FieldProblem(error.pointer, error.code, error.detail))
-    return images, problems
 
 
 def _response_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:

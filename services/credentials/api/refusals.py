@@ -21,6 +21,7 @@ from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
+from registries.whole_repository import WholeRepository
 from secretstore.store import SecretVersionConflict
 
 REMOVAL_RETRY_SECONDS = 60
@@ -137,5 +138,14 @@ def _of_image(refusal: Refusal) -> FieldProblem:
         detail = f"{refusal.image}: its credential's stored secret cannot be read"
     else:
         detail = f"{refusal.image}: its credential has no password"
-    pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.index}"
-    return FieldProblem(pointer, refusal.reason, detail)
+    return FieldProblem(_pointer(refusal), refusal.reason, detail)
+
+
+def _pointer(refusal: Refusal) -> str:
+    match refusal.image:
+        case WholeRegistry():
+            return "/registry_host"
+        case WholeRepository():
+            return "/repository"
+        case _:
+            return f"/images/{refusal.index}"

@@ -15,7 +15,9 @@ from contracts.credential_events import Restrictions
 from credentials.application.store import CredentialStore
 from credentials.domain import values
 from credentials.domain.impact import allows
-from credentials.domain.matching import (
+from registries.image_reference import ImageReference
+from registries.input.image import read_image
+from registries.matching import (
     IneligibleReason,
     Match,
     RankReason,
@@ -23,8 +25,6 @@ from credentials.domain.matching import (
     SelectionReason,
     match,
 )
-from registries.image_reference import ImageReference
-from registries.input.image import read_image
 
 Body = dict[str, Any]
 

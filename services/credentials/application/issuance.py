@@ -30,10 +30,10 @@ from credentials.domain.issuance import (
     plan,
     refused_events,
 )
-from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
 from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
+from registries.matching import RequestedUse
 from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
 from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret

@@ -10,9 +10,9 @@ from chassis.runtime.unavailable import Unavailable
 from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.domain.commands import WorkloadUsage
-from credentials.domain.matching import Candidate
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import Appended, IdempotentRequest
+from registries.matching import Candidate
 
 Outcome = VerificationSucceeded | VerificationFailed
 
@@ -132,6 +132,9 @@ class CredentialStore(Protocol):
         At most one more than `MAX_WORKLOADS` is returned, which shows that there are more. They are
         consistent with the log.
         """
+
+    def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
+        """Return the first canonical hosts after `after` for which the account has credentials, in order."""
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
         """Return the account's credentials for these canonical hosts, unordered, consistent with the log.

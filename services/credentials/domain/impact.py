@@ -8,8 +8,8 @@ from contracts.credential import Active
 from contracts.credential_events import Restrictions
 from contracts.verdicts import VerificationStatus
 from credentials.domain.commands import WorkloadUsage
-from credentials.domain.matching import Candidate, RequestedUse, match
 from registries.image_reference import ImageReference
+from registries.matching import Candidate, RequestedUse, match
 
 _ANY = "-"  # a repository that no prefix names: a prefix cannot have this segment
 

@@ -21,16 +21,17 @@ from contracts.issuance_events import (
     Workload,
 )
 from credentials.domain.errors import Refused
-from credentials.domain.matching import Candidate, Judged, RequestedUse, match
 from registries.image_reference import ImageReference
+from registries.matching import Candidate, Judged, RequestedUse, match
 from registries.whole_registry import WholeRegistry
+from registries.whole_repository import WholeRepository
 
-Image = ImageReference | WholeRegistry
+Image = ImageReference | WholeRepository | WholeRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSecretRequest:
-    """A request for a pull secret. An image may occur twice. A whole registry is the only item."""
+    """A request for a pull secret. An image may occur twice. A whole repository or registry is alone."""
 
     images: tuple[Image, ...]
     project_id: str

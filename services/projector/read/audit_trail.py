@@ -11,6 +11,7 @@ from chassis.database import Connection
 from contracts.audit_events import AuditFilters
 from projector.read.selection import Condition, InvalidCursor, Page, Row, read_cursor, select, write_cursor
 from projector.write.projections.audit_index import SPAN
+from registries.image_reference import recorded_images
 
 Order = Literal["asc", "desc"]
 
@@ -85,7 +86,7 @@ def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
 
     Times are also converted to positions, which limit the range of any index.
     """
-    image: list[object] | None = None if wanted.image is None else [account_id, wanted.image]
+    image: list[object] | None = None if wanted.image is None else [account_id, recorded_images(wanted.image)]
     return [
         ("account_id = %s", account_id),
         ("position > %s", wanted.after),
@@ -106,7 +107,9 @@ def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
     ]
 
 
-_IMAGE = "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = %s)"
+_IMAGE = (
+    "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s))"
+)
 _SINCE = f"position >= (SELECT min(s.span) * {SPAN} FROM rm.audit_spans s WHERE s.latest >= %s)"  # noqa: S608 a constant
 _UNTIL = f"position < (SELECT (max(s.span) + 1) * {SPAN} FROM rm.audit_spans s WHERE s.earliest < %s)"  # noqa: S608
 

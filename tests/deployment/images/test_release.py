@@ -116,7 +116,7 @@ def build(folder: Path, image: str, labels: dict[str, str]) -> None:
 @pytest.fixture
 def release(mirror: DockerRegistry, tmp_path: Path) -> Release:
     if shutil.which("oras") is None:
-        pytest.skip("oras is not on this machine; go install oras.land/oras/cmd/oras@v1.2.3")
+        missing("oras", "go install oras.land/oras/cmd/oras@v1.2.3")
     return Release(
         registry=f"{mirror.address}/regcred",
         version="1.0.0",

@@ -80,6 +80,7 @@ ROUTES: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("POST", "/v1/accounts/<account_id>/verifications"): (WRITE, IN_ACCOUNT),
     ("GET", "/v1/accounts/<account_id>/audit-events"): (AUDIT, IN_ACCOUNT),
     ("GET", "/v1/accounts/<account_id>/projects/<project_id>/credentials"): (READ, IN_PROJECT),
+    ("GET", "/v1/accounts/<account_id>/projects/<project_id>/registries"): (RESOLVE, IN_PROJECT),
     ("POST", "/v1/accounts/<account_id>/pull-secrets"): (ISSUE, IN_PROJECT),
     ("POST", "/v1/accounts/<account_id>/resolutions"): (RESOLVE, IN_PROJECT),
 }

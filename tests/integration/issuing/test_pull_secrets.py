@@ -129,6 +129,27 @@ def test_an_idempotency_key_stores_no_secret_and_records_once(
             assert not [row for row in rows if CANARY in row[0] or CANARY.encode().hex() in row[0]]
 
 
+def test_a_repository_is_recorded_without_a_tag(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    add(client, account, "team", "reg.example.com:5000", repository_prefixes=["team"])
+    add(client, account, "other", "reg.example.com:5000", repository_prefixes=["other"])
+    issued = pull(client, account, repository="REG.example.com:5000/team/app")
+    assert issued.status_code == 200, issued.text
+    assert issued.get_json()["credentials"][0]["images"] == ["reg.example.com:5000/team/app"]
+    assert list(issued.get_json()["docker_config"]["auths"]) == ["reg.example.com:5000"]
+    refused = pull(client, account, repository="reg.example.com:5000/third")
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")
+    assert [error["pointer"] for error in refused.get_json()["errors"]] == ["/repository"]
+    anonymous = pull(client, account, repository="nginx", allow_anonymous=True, format="basic")
+    assert anonymous.get_json()["anonymous_images"] == ["docker.io/library/nginx"]
+    assert [event["images"] for event in recorded(account)] == [
+        ["reg.example.com:5000/team/app"],
+        ["reg.example.com:5000/third"],
+        ["docker.io/library/nginx"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "errors"),
     [
@@ -153,6 +174,13 @@ def test_an_idempotency_key_stores_no_secret_and_records_once(
         ({"images": "nginx"}, {("/images", "invalid_type")}),
         ({"registry_host": "ghcr.io"}, {("/registry_host", "not_with_images")}),
         ({"images": [], "registry_host": "ghcr.io/acme"}, {("/registry_host", "path_not_allowed")}),
+        ({"repository": "ghcr.io/acme"}, {("/repository", "not_with_images")}),
+        ({"images": [], "repository": "x", "registry_host": "y.io"}, {("/registry_host", "not_with_images")}),
+        ({"images": [], "repository": "ghcr.io/acme:1"}, {("/repository", "tag_not_allowed")}),
+        ({"images": [], "repository": "nginx:1"}, {("/repository", "tag_not_allowed")}),
+        ({"images": [], "repository": f"nginx@sha256:{'a' * 64}"}, {("/repository", "tag_not_allowed")}),
+        ({"images": [], "repository": "ghcr.io/Acme"}, {("/repository", "uppercase")}),
+        ({"images": [], "repository": "oci://ghcr.io/acme"}, {("/repository", "scheme_not_allowed")}),
     ],
 )
 def test_an_invalid_request_is_refused_and_not_recorded(

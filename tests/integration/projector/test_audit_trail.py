@@ -95,6 +95,19 @@ def test_an_image_is_found_by_any_of_its_spellings(site: Site) -> None:
         assert positions(site.get("audit-events", image=image)) == [2]
 
 
+def test_a_repository_that_was_recorded_without_a_tag_is_found(site: Site) -> None:
+    site.happened(
+        payloads.added(1),
+        payloads.issued(1, 1, "ghcr.io/acme/shop"),
+        payloads.issued(1, 2, "ghcr.io/acme/shop:latest"),
+        payloads.issued(1, 3, "ghcr.io/acme/shop:1"),
+        payloads.issued(1, 4, "ghcr.io/acme/shop/web"),
+    )
+    for image in ("ghcr.io/acme/shop", "GHCR.io:443/acme/shop:latest"):
+        assert positions(site.get("audit-events", image=image)) == [3, 2]
+    assert positions(site.get("audit-events", image="ghcr.io/acme/shop:1")) == [4]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     limit=st.integers(1, 6),

@@ -56,6 +56,23 @@ def test_a_credential_has_its_last_use_and_number_of_workloads(site: Site) -> No
     assert [item["used_by"] for item in site.get("projects/shop/credentials")["items"]] == [2, 0]
 
 
+def test_a_list_for_a_project_has_what_the_project_may_use(site: Site) -> None:
+    site.happened(
+        payloads.added(1, "one"),
+        payloads.added(2, "two"),
+        payloads.renamed(2, "two again"),  # with an expiry in the past
+        payloads.added(3, "three"),
+        payloads.restricted(3, "blog"),
+    )
+    for path, arguments in (("projects/shop/credentials", {}), ("credentials", {"project": "shop"})):
+        listed = {item["name"]: item["eligibility"] for item in site.get(path, **arguments)["items"]}
+        assert set(listed) == {"one", "two again"}
+        assert listed["one"]["pull"] == {"eligible": True, "reason": None}
+        assert listed["one"]["push"] == {"eligible": False, "reason": "no_push_scope"}
+        assert listed["two again"]["pull"] == {"eligible": False, "reason": "expired"}
+    assert all("eligibility" not in item for item in site.get("credentials")["items"])
+
+
 def test_the_system_route_has_lag_retries_and_dead_letters(site: Site, log: Log, database_url: str) -> None:
     name, _, data = encode(payloads.renamed(1, "of the future"))
     site.happened(payloads.added(1, "one"))

@@ -9,9 +9,9 @@ import pytest
 import contracts
 from console import wording
 from contracts.verdicts import VerificationCode, VerificationStatus
-from credentials.domain.matching import IneligibleReason, RankReason, SelectionReason
 from eventlog.events import EVENTS
 from registries.catalogue import PROVIDERS
+from registries.matching import IneligibleReason, RankReason, SelectionReason
 from registries.provider import Provider
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

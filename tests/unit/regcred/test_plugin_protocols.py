@@ -35,11 +35,59 @@ def test_a_login_is_returned_to_docker() -> None:
 
 
 def test_registries_are_listed_for_docker() -> None:
-    credentials = [
-        {"registry_host": host, "username": "octo", "scope": {"pull": pull, "push": True}}
-        for host, pull in (("docker.io", True), ("ghcr.io", True), ("quay.io", False))
-    ]
-    assert docker.listed(credentials) == {"https://index.docker.io/v1/": "octo", "ghcr.io": "octo"}
+    registries = [{"registry_host": host, "username": "octo"} for host in ("docker.io", "ghcr.io")]
+    assert docker.listed(registries) == {"https://index.docker.io/v1/": "octo", "ghcr.io": "octo"}
+
+
+@pytest.mark.parametrize(
+    "server", ["ghcr.io", "localhost:5000", "https://index.docker.io/v1/", "quay.io/v2", "shop"]
+)
+def test_a_host_is_requested_as_a_registry(server: str) -> None:
+    assert docker.wanted(server) == {"registry_host": server}  # the API judges the host
+
+
+@pytest.mark.parametrize(
+    ("server", "repository"),
+    [
+        ("ghcr.io/acme/shop", "ghcr.io/acme/shop"),
+        ("ghcr.io/acme/", "ghcr.io/acme"),
+        ("https://ghcr.io/acme/shop", "ghcr.io/acme/shop"),
+        ("HTTPS://ghcr.io/v2/acme/shop/", "ghcr.io/acme/shop"),
+        ("https://index.docker.io/v1/acme/shop", "index.docker.io/acme/shop"),
+        ("ghcr.io/v1/shop", "ghcr.io/v1/shop"),
+        ("http://reg.example.com/shop", "reg.example.com:80/shop"),
+        ("http://[::1]/shop", "[::1]:80/shop"),
+        ("http://reg:5000/shop", "reg:5000/shop"),
+        ("localhost/shop", "localhost/shop"),
+    ],
+)
+def test_a_host_with_a_path_is_requested_as_a_repository(server: str, repository: str) -> None:
+    assert docker.wanted(server) == {"repository": repository}
+
+
+def test_a_repository_with_a_tag_is_requested_as_an_image() -> None:
+    assert docker.wanted("ghcr.io/acme/shop:1.4") == {"images": ["ghcr.io/acme/shop:1.4"]}
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "oci://ghcr.io",
+        "oci://ghcr.io/charts",
+        "://ghcr.io/x",
+        "https://index.docker.io/v1/access-token",
+        "https://index.docker.io/v1/refresh-token",
+        "index.docker.io/v1/refresh-token/",
+        "https://octo@ghcr.io",
+        "https://octo:canary@ghcr.io/acme/shop",
+        "registry/acme/shop",  # as an image it would be one of Docker Hub
+        "https://git/acme",
+        "/acme",
+        "ghcr.io/" + "a" * 2000,
+    ],
+)
+def test_no_login_is_requested_for_a_server_that_is_not_a_registry(server: str) -> None:
+    assert docker.wanted(server) is None
 
 
 def service_account_token(claims: object) -> str:
@@ -47,7 +95,7 @@ def service_account_token(claims: object) -> str:
 
 
 def test_requests_of_the_kubelet_are_read() -> None:
-    plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, service_account=None)
+    plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, workload=None)
     assert kubelet.request(json.dumps(REQUEST).encode()) == plain
     claims = {"kubernetes.io": {"namespace": "prod", "serviceaccount": {"name": "web"}}}
     whole = {
@@ -56,8 +104,25 @@ def test_requests_of_the_kubelet_are_read() -> None:
         "serviceAccountAnnotations": {"regcred/project": "shop", "other": "x"},
     }
     assert kubelet.request(json.dumps(whole).encode()) == ProviderRequest(
-        image="ghcr.io/acme/shop", project="shop", service_account="prod/web"
+        image="ghcr.io/acme/shop", project="shop", workload="serviceaccount/prod/web"
     )
+
+
+def test_a_long_name_of_a_service_account_is_shortened_to_a_workload() -> None:
+    def workload(namespace: str, name: str) -> str:
+        claims = {"kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name}}}
+        document = {**REQUEST, "serviceAccountToken": service_account_token(claims)}
+        found = kubelet.request(json.dumps(document).encode()).workload
+        assert found is not None
+        return found
+
+    space, longest = "n" * 63, "a" * 253
+    names = [workload(space, longest), workload(space, f"{longest[:-1]}b"), workload(space, "a" * 190)]
+    assert len(set(names)) == len(names)
+    assert {len(name) for name in names} == {len("serviceaccount/") + 253}
+    assert all(name.startswith(f"serviceaccount/{space}/aaa") for name in names)
+    assert workload(space, longest) == names[0]
+    assert workload(space, "a" * 189) == f"serviceaccount/{space}/{'a' * 189}"
 
 
 @pytest.mark.parametrize(

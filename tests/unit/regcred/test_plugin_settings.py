@@ -60,10 +60,40 @@ def test_the_file_is_selected_by_option_variable_or_home(home: Path, tmp_path: P
     assert read_caller(environment, hostname="h").project == "shop"
     environment["REGCRED_HELPER_CONFIG"] = str(named)
     assert read_caller(environment, hostname="h").project == "named"
-    environment["REGCRED_ADDRESS"] = "http://reg.example.com"
     assert read_caller(environment, hostname="h", config=given).project == "given"
+    environment["REGCRED_ADDRESS"] = "http://reg.example.com"
     with pytest.raises(ConfigurationError, match="plain text"):
         read_caller(environment, hostname="h")
+
+
+def test_a_file_that_is_named_by_an_argument_has_precedence_over_variables(home: Path) -> None:
+    node = home / "node.toml"
+    node.write_text(FILE.replace("shop", "node") + 'workload = "host/node-1"\n')
+    (home / "token").write_text("token-of-the-node")
+    (home / "other").write_text("another-token")
+    environment = {
+        "HOME": str(home),
+        "REGCRED_ADDRESS": "http://127.0.0.1:8080",
+        "REGCRED_TOKEN_FILE": str(home / "other"),
+        "REGCRED_ACCOUNT": "other",
+        "REGCRED_PROJECT": "blog",
+        "REGCRED_WORKLOAD": "job/nightly",
+        "REGCRED_ALLOW_HTTP": "true",  # not in the file
+    }
+    found = read_caller(environment, hostname="worker-1", config=node)
+    assert (found.account, found.project) == ("acme", "node")
+    assert (found.workload_kind, found.workload_name) == ("host", "node-1")
+    assert found.connection.address == "https://reg.example.com"
+    assert found.connection.token.reveal() == "token-of-the-node"
+
+
+def test_overrides_have_precedence_over_file_and_variables(home: Path) -> None:
+    environment = {"HOME": str(home), "REGCRED_PROJECT": "blog"}
+    overrides = {"REGCRED_PROJECT": "pod", "REGCRED_WORKLOAD": None}
+    file = home / ".config" / "regcred" / "helper.toml"
+    for config in (None, file):
+        found = read_caller(environment, hostname="h", config=config, overrides=overrides)
+        assert (found.project, found.workload_kind) == ("pod", "host")
 
 
 @pytest.mark.parametrize(

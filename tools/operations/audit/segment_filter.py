@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.audit_events import AuditFilters
 from projector.archive.manifest import Manifest
-from registries.image_reference import canonical_image
+from registries.image_reference import canonical_image, recorded_images
 
 
 class _Actor(msgspec.Struct):
@@ -61,7 +61,7 @@ def matches(line: bytes, filters: AuditFilters) -> bool:
         (filters.since is None or row.time >= filters.since)
         and (filters.until is None or row.time < filters.until)
         and (filters.after is None or row.position > filters.after)
-        and (filters.image is None or filters.image in row.images)
+        and (filters.image is None or not set(recorded_images(filters.image)).isdisjoint(row.images))
         and _same(filters.action, row.action)
         and _same(filters.outcome, row.outcome)
         and _same(filters.actor, row.actor.id)

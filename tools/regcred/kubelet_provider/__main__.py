@@ -17,6 +17,7 @@ from pathlib import Path
 from regcred.apiclient.errors import ClientError, UnexpectedResponse
 from regcred.kubelet_provider.protocol import Json, ProviderRequest, request, response
 from regcred.plugins.api_calls import connect, in_one_line, pull_secret
+from regcred.plugins.image import of_image
 from regcred.plugins.settings import read_caller
 
 _MAX_INPUT = 1024 * 1024
@@ -36,23 +37,20 @@ def main() -> None:
 def _options() -> ArgumentParser:
     parser = ArgumentParser(prog="regcred-kubelet-credential-provider", description=main.__doc__)
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="TOML: address, token_file, account, project, workload."
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML: address, token_file, account, project, workload. Precedes the environment.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s, version {version('regcred')}")
     return parser
 
 
 def _response(provider_request: ProviderRequest, config: Path | None) -> Json:
-    service_account = provider_request.service_account
-    of_pod = {
-        "REGCRED_PROJECT": provider_request.project,
-        "REGCRED_WORKLOAD": f"serviceaccount/{service_account}" if service_account else None,
-    }
-    # The request of a pod takes precedence over the configuration of the node.
-    environment = {**os.environ, **{name: value for name, value in of_pod.items() if value}}
-    caller = read_caller(environment, hostname=socket.gethostname(), config=config)
+    of_pod = {"REGCRED_PROJECT": provider_request.project, "REGCRED_WORKLOAD": provider_request.workload}
+    caller = read_caller(os.environ, hostname=socket.gethostname(), config=config, overrides=of_pod)
     with connect(caller) as api:
-        issued = pull_secret(api, caller, {"images": [provider_request.image], "format": "basic"})
+        issued = pull_secret(api, caller, {**of_image(provider_request.image), "format": "basic"})
     try:
         return response(provider_request.image, issued["basic"])
     except (KeyError, TypeError):

@@ -1,16 +1,20 @@
 """The protocol `credentialprovider.kubelet.k8s.io/v1` (KEP-2133; service accounts: KEP-4412). Pure."""
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from regcred.apiclient.errors import ClientError
+from regcred.plugins.image import repository
 
 Json = dict[str, Any]
 
 API_VERSION = "credentialprovider.kubelet.k8s.io/v1"
 PROJECT_ANNOTATION = "regcred/project"
+_MAX_WORKLOAD = 253  # characters of the name of a workload
+_HASH_DIGITS = 16
 
 
 class InvalidRequest(ClientError):
@@ -21,12 +25,12 @@ class InvalidRequest(ClientError):
 class ProviderRequest:
     """A request for the login of an image.
 
-    `project` and `service_account` (`namespace/name`) are set if the kubelet is configured to send them.
+    `project` and `workload` (the service account) are set if the kubelet is configured to send them.
     """
 
     image: str
     project: str | None
-    service_account: str | None
+    workload: str | None
 
 
 def request(text: bytes) -> ProviderRequest:
@@ -44,7 +48,7 @@ def request(text: bytes) -> ProviderRequest:
         return ProviderRequest(
             image=_text(document["image"]),
             project=None if project is None else _text(project),
-            service_account=_service_account(_text(token)) if token else None,
+            workload=_workload(_text(token)) if token else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidRequest("standard input is not a CredentialProviderRequest") from None
@@ -61,28 +65,29 @@ def response(image: str, basic: Json | None) -> Json:
         "kind": "CredentialProviderResponse",
         "cacheKeyType": "Image",
         "cacheDuration": "0s",
+        # The kubelet compares keys with the image in its own spelling.
         "auth": None
         if basic is None
-        else {_repository(image): {"username": basic["username"], "password": basic["password"]}},
+        else {repository(image): {"username": basic["username"], "password": basic["password"]}},
     }
 
 
-def _repository(image: str) -> str:
-    """The image without tag and digest, spelled as in the request. The kubelet compares keys with it."""
-    name = image.partition("@")[0]
-    directory, slash, last = name.rpartition("/")
-    return f"{directory}{slash}{last.partition(':')[0]}"
+def _workload(token: str) -> str:
+    """Return the service account of a token as a workload, `serviceaccount/<namespace>/<name>`.
 
-
-def _service_account(token: str) -> str:
-    """Return the service account of a token, as `namespace/name`.
+    Namespace and name can be longer together than the name of a workload. The end is then replaced by a hash,
+    so that different service accounts remain different workloads.
 
     The signature is not checked: the token comes from the kubelet itself. The name is only recorded in the
     audit trail and grants no right.
     """
     _, payload, _ = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["kubernetes.io"]
-    return f"{_text(claims['namespace'])}/{_text(claims['serviceaccount']['name'])}"
+    name = f"{_text(claims['namespace'])}/{_text(claims['serviceaccount']['name'])}"
+    if len(name) > _MAX_WORKLOAD:
+        digits = hashlib.sha256(name.encode()).hexdigest()[:_HASH_DIGITS]
+        name = f"{name[: _MAX_WORKLOAD - _HASH_DIGITS - 1]}-{digits}"
+    return f"serviceaccount/{name}"
 
 
 def _text(value: object) -> str:

@@ -30,10 +30,10 @@ def notice(text: str) -> None:
 
 
 def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Json:
-    """Issue the pull secret for `wanted` (`images` or `registry_host`, and `format`). Raises `ClientError`.
+    """Issue the pull secret for `wanted`: `format`, and one of `images`, `repository` and `registry_host`.
 
     If the account has no credential for the registry, the audit trail records that and the client continues
-    without a login.
+    without a login. Raises `ClientError`.
     """
     body = {
         **wanted,
@@ -47,9 +47,9 @@ def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Js
     return issued
 
 
-def project_credentials(api: ApiClient, caller: Caller) -> list[Json]:
-    """Return the credentials that the project may use, without their secrets. Raises `ClientError`."""
-    path = account_path(caller.account, "projects", caller.project, "credentials")
+def project_registries(api: ApiClient, caller: Caller) -> list[Json]:
+    """Return the registries for which a pull secret by `registry_host` is issued. Raises `ClientError`."""
+    path = account_path(caller.account, "projects", caller.project, "registries")
     items: list[Json] = api.listing(path, {}, limit=None)["items"]
     return items
 

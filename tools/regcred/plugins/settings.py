@@ -1,4 +1,4 @@
-"""Settings of a plugin: the environment, otherwise a file.
+"""Settings of a plugin: a file that is named by an argument, otherwise the environment, otherwise a file.
 
 The file is for installations in which Docker or the kubelet starts the plugin without these variables. It is
 TOML. Its names are those of the variables, without `REGCRED_` and in lower case:
@@ -38,16 +38,28 @@ class Caller:
     workload_name: str
 
 
-def read_caller(environment: Mapping[str, str], *, hostname: str, config: Path | None = None) -> Caller:
-    """Read the settings. The environment takes precedence over the file.
+def read_caller(
+    environment: Mapping[str, str],
+    *,
+    hostname: str,
+    config: Path | None = None,
+    overrides: Mapping[str, str | None] | None = None,
+) -> Caller:
+    """Read the settings.
 
-    The file is `config`, otherwise `REGCRED_HELPER_CONFIG`, otherwise the file of the user.
+    `config` is a file that the user named by an argument, and takes precedence over the environment. Without
+    it, the environment takes precedence over the file that `REGCRED_HELPER_CONFIG` names, otherwise over the
+    file of the user. Values of `overrides` take precedence over both.
 
     Raises:
         ConfigurationError: a required setting is missing, or a setting is invalid.
     """
     file = config or _named_file(environment)
-    settings = {**(_read(file) if file else {}), **{k: v for k, v in environment.items() if v}}
+    of_file = _read(file) if file else {}
+    layers = [environment, of_file] if config else [of_file, environment]
+    settings: dict[str, str] = {}
+    for layer in (*layers, overrides or {}):
+        settings.update({name: value for name, value in layer.items() if value})
     kind, slash, name = settings.get("REGCRED_WORKLOAD", f"host/{hostname}").partition("/")
     if not (kind and slash and name):
         raise ConfigurationError("REGCRED_WORKLOAD must look like deployment/storefront")

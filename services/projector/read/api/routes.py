@@ -49,7 +49,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         wanted = CredentialFilter(**arguments)
         with query_connection(pool) as connection:
             page = queries.credentials(connection, account_id, wanted, limit=limit, cursor=cursor)
-            return _page(connection, page)
+            return _page(connection, page, wanted.project, clock())
 
     @routes.route(f"{_ACCOUNT}/credentials/summary")
     @routes.response(200, SummarySchema)
@@ -64,10 +64,14 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, CredentialPage)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_project_credentials(arguments: Arguments, account_id: str, project_id: str) -> Response:
-        """List the credentials that a project may use."""
+        """List the credentials that are not restricted to other projects, and whether this one may use them.
+
+        A credential that has expired, or whose scope does not include the operation, has `eligible: false`.
+        """
         wanted = CredentialFilter(project=project_id)
         with query_connection(pool) as connection:
-            return _page(connection, queries.credentials(connection, account_id, wanted, **arguments))
+            page = queries.credentials(connection, account_id, wanted, **arguments)
+            return _page(connection, page, project_id, clock())
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
     @routes.response(200, CredentialWithUsageSchema)
@@ -111,11 +115,16 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     return routes
 
 
-def _page(connection: Connection, page: Page) -> Response:
-    """A page of credentials, each with a summary of its usage."""
+def _page(connection: Connection, page: Page, project_id: str | None, at: datetime) -> Response:
+    """A page of credentials, each with a summary of its usage, and whether the project may use it."""
     usages = summary.usage_summaries(connection, [row["credential_id"] for row in page.rows])
-    rows = [{**row, "projects": _own(row["projects"])} for row in page.rows]
-    items = [views.credential_with_usage(row, usages[row["credential_id"]]) for row in rows]
+    items = []
+    for row in page.rows:
+        visible = {**row, "projects": _own(row["projects"])}
+        item = views.credential_with_usage(visible, usages[row["credential_id"]])
+        if project_id is not None:
+            item["eligibility"] = views.eligibility(row, project_id, at)
+        items.append(item)
     return json_response({"items": items, "next_cursor": page.next_cursor})
 
 

@@ -8,6 +8,7 @@ from contracts.schemas import CredentialSchema, VerificationSchema, WorkloadSche
 from contracts.verdicts import VerificationStatus
 from projector.read.api.live_export import DEFAULT_SECONDS, MAX_SECONDS
 from projector.read.selection import MAX_LIMIT
+from registries.matching import IneligibleReason
 
 MAX_IMAGE = 990  # characters; the canonical spelling may be longer
 
@@ -31,7 +32,7 @@ class CredentialArguments(PageArguments):
     status = fields.String(
         load_default=None, validate=validate.OneOf([status.value for status in VerificationStatus])
     )
-    project = _filter("Only credentials that this project may use.")
+    project = _filter("Only credentials that are not restricted to other projects, with `eligibility`.")
     registry_host = _filter()
     name = _filter("A part of the name, in any case.")
 
@@ -58,7 +59,10 @@ class AuditArguments(OrderedPageArguments):
     image = fields.String(
         load_default=None,
         validate=[validate.Length(1, MAX_IMAGE), _NO_NUL],
-        metadata={"description": "In any of its spellings."},
+        metadata={
+            "description": "In any of its spellings. One without a tag, or with the tag `latest`, also finds "
+            "pulls that were recorded without a tag, such as those of the kubelet."
+        },
     )
     request_id = _filter()
     after = fields.Integer(
@@ -144,6 +148,37 @@ class CredentialWithUsageSchema(CredentialSchema):
     )
 
 
+class EligibilitySchema(Schema):
+    eligible = fields.Boolean()
+    reason = fields.String(
+        allow_none=True,
+        metadata={
+            "enum": [*IneligibleReason, None],
+            "description": "Why it is not eligible for any repository, as in `POST …/resolutions`.",
+        },
+    )
+
+
+class ProjectEligibilitySchema(Schema):
+    """Whether a project may use a credential, by the rules that decide resolutions and pull secrets."""
+
+    pull = fields.Nested(EligibilitySchema)
+    push = fields.Nested(EligibilitySchema)
+
+
+class ListedCredentialSchema(CredentialWithUsageSchema):
+    """A credential in a list, and with a project, whether the project may use it."""
+
+    eligibility = fields.Nested(
+        ProjectEligibilitySchema,
+        metadata={
+            "description": "Only in a list for a project. For the repositories of its prefixes; `GET "
+            "…/projects/{project_id}/registries` has the credential of each registry for clients that know "
+            "hosts only. An expiry that was found in the secret counts here, and not for pull secrets."
+        },
+    )
+
+
 class ExpiringCredentialSchema(Schema):
     id = fields.UUID()
     name = fields.String()
@@ -174,7 +209,7 @@ class SummarySchema(Schema):
 
 
 class CredentialPage(Schema):
-    items = fields.List(fields.Nested(CredentialWithUsageSchema))
+    items = fields.List(fields.Nested(ListedCredentialSchema))
     next_cursor = fields.String(allow_none=True)
 
 

@@ -1,13 +1,16 @@
 """Convert rows of the read models to JSON objects of the API."""
 
+from datetime import datetime
 from typing import Any
 
 from contracts.credential import credential_json
+from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import known_code
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from projector.read.selection import Row
 from projector.read.summary import SOON, Summary, UsageSummary
+from registries.matching import Operation, RequestedUse, ineligible_reason
 from registries.verification_help import help_for, help_for_image
 
 
@@ -19,6 +22,23 @@ def credential_with_usage(row: Row, usage: UsageSummary) -> dict[str, Any]:
         "used_by": usage.workloads,
         "dead_letters": usage.dead_letters,
     }
+
+
+def eligibility(row: Row, project_id: str, at: datetime) -> dict[str, Any]:
+    """Whether a project may use a credential at a time, for each operation."""
+    scope = Scope(pull=row["pull"], push=row["push"])
+    restrictions = Restrictions(restricted=row["restricted"], projects=tuple(row["projects"]))
+    operations: tuple[Operation, ...] = ("pull", "push")
+    reasons = {
+        operation: ineligible_reason(
+            scope,
+            restrictions,
+            row["expires_at"],
+            RequestedUse(project_id=project_id, operation=operation, at=at),
+        )
+        for operation in operations
+    }
+    return {name: {"eligible": reason is None, "reason": reason} for name, reason in reasons.items()}
 
 
 def summary(found: Summary) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefusedV2, Workload
 from contracts.verdicts import VerificationStatus
 from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
-from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from eventlog.events import encode
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
+from registries.matching import Candidate, RequestedUse
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 USE = RequestedUse(project_id="shop", operation="pull", at=NOW)

@@ -40,6 +40,7 @@ from contracts.verdicts import VerificationStatus
 from registries.image_reference import ImageReference
 from registries.repository_prefixes import covering_prefix
 from registries.whole_registry import WholeRegistry
+from registries.whole_repository import WholeRepository
 
 Operation = Literal["pull", "push"]
 
@@ -150,7 +151,11 @@ _RULES = (
 )
 
 
-def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate], use: RequestedUse) -> Match:
+def match(
+    image: ImageReference | WholeRepository | WholeRegistry,
+    candidates: Iterable[Candidate],
+    use: RequestedUse,
+) -> Match:
     """Select by the rules above. The order of the candidates does not matter; other hosts are ignored."""
     eligible: list[_Eligible] = []
     others: list[Judged] = []
@@ -203,16 +208,23 @@ def _eligible(candidate: Candidate, prefix: str) -> _Eligible:
     )
 
 
-def _ineligible_reason(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
-    if candidate.restrictions.restricted and use.project_id not in candidate.restrictions.projects:
+def ineligible_reason(
+    scope: Scope, restrictions: Restrictions, expires_at: datetime | None, use: RequestedUse
+) -> IneligibleReason | None:
+    """Return why a credential is not eligible for any repository, or `None` if it is for some."""
+    if restrictions.restricted and use.project_id not in restrictions.projects:
         return IneligibleReason.RESTRICTED
-    if use.operation == "pull" and not candidate.scope.pull:
+    if use.operation == "pull" and not scope.pull:
         return IneligibleReason.NO_PULL_SCOPE
-    if use.operation == "push" and not candidate.scope.push:
+    if use.operation == "push" and not scope.push:
         return IneligibleReason.NO_PUSH_SCOPE
-    if candidate.expires_at is not None and candidate.expires_at <= use.at:
+    if expires_at is not None and expires_at <= use.at:
         return IneligibleReason.EXPIRED
     return None
+
+
+def _ineligible_reason(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
+    return ineligible_reason(candidate.scope, candidate.restrictions, candidate.expires_at, use)
 
 
 def _verification_order(status: VerificationStatus) -> int:

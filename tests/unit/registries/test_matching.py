@@ -9,10 +9,10 @@ import pytest
 
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
-from credentials.domain.matching import Candidate, Match, Operation, RequestedUse, match
 from registries.errors import InvalidHost
 from registries.hosts import canonical_host, parse_config_key
 from registries.image_reference import ImageReference
+from registries.matching import Candidate, Match, Operation, RequestedUse, match
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64

@@ -1,0 +1,49 @@
+"""Reads what a request for a pull secret is for: images, a repository or a registry."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chassis.invalid_input import FieldProblem
+from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES
+from credentials.domain.issuance import Image
+from registries.errors import InvalidHost, InvalidReference
+from registries.image_reference import ImageReference
+from registries.whole_registry import WholeRegistry
+from registries.whole_repository import WholeRepository
+
+
+def requested_images(body: Mapping[str, Any]) -> tuple[list[Image], list[FieldProblem]]:
+    """Return the requested images, or the whole repository or registry in place of them, and the problems."""
+    wholes = [name for name in ("registry_host", "repository") if body[name] is not None]
+    if not wholes:
+        return _several(body["images"])
+    if len(wholes) + bool(body["images"]) > 1:
+        detail = "only one of images, repository and registry_host"
+        return [], [FieldProblem(f"/{wholes[0]}", "not_with_images", detail)]
+    try:
+        if wholes == ["repository"]:
+            return [WholeRepository.parse(body["repository"])], []
+        return [WholeRegistry.parse(body["registry_host"])], []
+    except (InvalidHost, InvalidReference) as error:
+        return [], [FieldProblem(f"/{wholes[0]}", error.code, error.detail)]
+
+
+def _several(texts: Sequence[str]) -> tuple[list[Image], list[FieldProblem]]:
+    images, problems = _images(texts)
+    if not 0 < len(texts) <= MAX_IMAGES:
+        detail = f"1 to {MAX_IMAGES} images are expected, or a repository or registry_host"
+        problems.append(FieldProblem("/images", "invalid_length", detail))
+    if len({image.registry_host for image in images}) > MAX_REGISTRIES:
+        detail = f"at most {MAX_REGISTRIES} registries; send several requests"
+        problems.append(FieldProblem("/images", "too_many_registries", detail))
+    return list(images), problems
+
+
+def _images(texts: Sequence[str]) -> tuple[list[ImageReference], list[FieldProblem]]:
+    images, problems = [], []
+    for index, text in enumerate(texts[:MAX_IMAGES]):
+        try:
+            images.append(ImageReference.parse(text, f"/images/{index}"))
+        except InvalidReference as error:
+            problems.append(FieldProblem(error.pointer, error.code, error.detail))
+    return images, problems
