@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Some machines set it. Every process of the tests would compile all modules again, which takes a fifth of the time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: images lock-images release up demo test unit test-browser test-clients test-deployment test-kubernetes test-containers check audit sbom lock clean setup setup-dev bench measure docs
+.PHONY: images lock-images release up demo test unit test-browser test-clients test-judges test-deployment test-kubernetes test-containers check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -22,7 +22,7 @@ PARALLEL = $(PYTEST) -n $(WORKERS)
 
 test: setup-dev ## test the product on real servers; reports each missing server (a failure in CI)
 	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment \
-	    --ignore=tests/kubernetes
+	    --ignore=tests/judges --ignore=tests/kubernetes
 
 unit: setup-dev ## the part of `test` without servers and other processes, with fewer examples of each property
 	$(PARALLEL) -m "not integration" --hypothesis-profile=quick --ignore=tests/unit/dependencies \
@@ -33,6 +33,12 @@ test-browser: setup-dev ## console and documentation in Chromium, with and witho
 
 test-clients: setup-dev ## skopeo, podman, crane and other clients pull with secrets that regcred issues
 	$(PARALLEL) -m clients tests/e2e
+
+test-judges: setup-dev ## independent programs read the contract documents; installs them with npm
+	mkdir -p .cache/judges
+	cp tests/judges/node/.npmrc tests/judges/node/package*.json .cache/judges
+	if command -v npm >/dev/null; then npm ci --silent --prefix .cache/judges; fi
+	$(PYTEST) tests/judges
 
 test-deployment: setup-dev ## Kubernetes manifests, contents of the images, files of a deployment; needs no cluster and no Docker
 	$(PARALLEL) tests/deployment

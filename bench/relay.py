@@ -25,6 +25,7 @@ from eventlog.broker.publisher import WINDOW
 from eventlog.storage import PersonalKeys, read_log
 from eventlog.topology import EXCHANGE
 from operations.migrate.migrations import migrate
+from secretstore.installation import installation_id
 from tests.support.rabbitmq import RabbitMQ
 
 EVENTS_NUMBER, QUICK_NUMBER = 30_000, 3_000
@@ -42,8 +43,10 @@ def open_relay(options: Options) -> Iterator[list[Benchmark]]:
         fill(url, number, personal)
         assign_positions(url)
         with psycopg.connect(url) as connection:
+            installation = installation_id(connection)
             messages = [
-                outgoing_message(event) for event in read_log(connection, 0, number, personal=personal)
+                outgoing_message(event, installation)
+                for event in read_log(connection, 0, number, personal=personal)
             ]
         ours = partial(_ours, url, broker, number, personal)
         bare = partial(_bare, broker, messages)

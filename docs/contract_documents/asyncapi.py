@@ -1,4 +1,4 @@
-"""The events as an AsyncAPI 3.0 document, generated from the event types, the topology and the headers. Pure.
+"""The events as an AsyncAPI 3.1 document, generated from the event types, the topology and the headers. Pure.
 
 The described application is regcred, which sends to `regcred.events`. The channels of its own two consumers
 show the events in their queues. A consumer of the platform has its own queue with similar bindings.
@@ -24,7 +24,7 @@ _HEADERS_SCHEMA = "CloudEventsHeaders"
 _HEAD = "# Written by `python -m docs.contract_documents docs`: change the code instead.\n"
 _INFO = {
     "title": "regcred events",
-    "version": "1.0.0",
+    "version": "2.0.0",
     "description": (
         "The events of credentials for external container registries, as CloudEvents 1.0 in binary mode over "
         "RabbitMQ. The routing key is the name of the event. Delivery is at least once. The header "
@@ -45,7 +45,7 @@ def asyncapi() -> dict[str, Any]:
     names = list(dict.fromkeys(kind.name for kind in kinds))
     _, schemas = msgspec.json.schema_components([kind.payload_class for kind in kinds], ref_template=_REF)
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": _INFO,
         "defaultContentType": CONTENT_TYPE,
         "servers": {

@@ -76,7 +76,7 @@ def _section(kind: EventType) -> str:
     rows = "".join(f"| `{path}` | {form} | {meaning} |\n" for path, form, meaning in _fields(schema))
     headers = "".join(f"{key}: {value}\n" for key, value in message.headers.items())
     body = json.dumps(json.loads(message.body), indent=2, ensure_ascii=False)
-    writer = _WRITERS[message.headers["cloudEvents:source"].rpartition("/")[2]]
+    writer = _WRITERS[message.headers["cloudEvents:source"].rpartition(":")[2]]
     return (
         f"### {_title(kind)}\n\n{_meaning(kind)}\n\n"
         f"Written by the {writer}. [Schema](schemas/events/{name}.schema.json), "

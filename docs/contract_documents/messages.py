@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from docs.contract_documents.examples import EXAMPLES, METADATA
 from eventlog.broker import PREFIX, OutgoingMessage, outgoing_message
@@ -24,14 +24,17 @@ class Header:
         return PREFIX + self.name
 
 
+_INSTALLATION_ID = UUID("6f1d7d52-4b0a-4c3e-9a57-2f8f0c1b9a11")  # of the examples
+
 HEADERS: Sequence[Header] = (
     Header("specversion", "Version of CloudEvents.", {"const": "1.0"}),
     Header("id", "Id of the event, also in `message_id`.", {"format": "uuid"}),
     Header(
         "source",
-        "Kind of stream: `/regcred/credentials`, `/regcred/verifications`, `/regcred/issuances`, "
-        "`/regcred/audits`, `/regcred/accounts`, `/regcred/service_tokens` or `/regcred/refusals`.",
-        {"format": "uri-reference"},
+        "`urn:regcred:<installation>:<kind>`: the id of the installation (`regcred installation show`), and "
+        "the kind of stream: `credentials`, `verifications`, `issuances`, `audits`, `accounts`, "
+        "`service_tokens` or `refusals`.",
+        {"format": "uri", "pattern": "^urn:regcred:[0-9a-f-]{36}:[a-z_]+$"},
     ),
     Header("type", "Name of the event, also the routing key and in `type`.", {}),
     Header("subject", "Id of the stream. Events of a stream are ordered.", {"format": "uuid"}),
@@ -43,8 +46,9 @@ HEADERS: Sequence[Header] = (
     ),
     Header(
         "sequence",
-        "Position in the log, dense, from 1: a decimal number without leading zeros.",
-        {"pattern": "^[1-9][0-9]{0,17}$"},
+        "Position in the log, dense, from 1: a number of 18 decimal digits, so that its text is ordered like "
+        "the number.",
+        {"pattern": "^[0-9]{18}$"},
     ),
     Header(
         "streamversion",
@@ -89,7 +93,8 @@ def example_message(kind: EventType) -> OutgoingMessage:
             metadata=encode_metadata(METADATA).decode(),
             recorded_at=METADATA.occurred_at,
             position=41_000 + number,
-        )
+        ),
+        _INSTALLATION_ID,
     )
 
 

@@ -1,4 +1,4 @@
-"""`docs/asyncapi.yaml` is current, and follows the main rules of AsyncAPI 3.0."""
+"""`docs/asyncapi.yaml` is current, and follows the main rules of AsyncAPI 3.1."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.support.servers import ROOT
 
 DOCUMENT = asyncapi()
 KINDS = EVENTS.all_types()
-_KEY = re.compile(r"[\w.-]+")  # of components and operations (AsyncAPI 3.0, Components Object)
+_KEY = re.compile(r"[\w.-]+")  # of components and operations (AsyncAPI 3.1, Components Object)
 
 
 def test_the_file_is_current() -> None:
@@ -54,7 +54,7 @@ def test_every_reference_exists() -> None:
 
 
 def test_the_parts_that_the_specification_requires_exist() -> None:
-    assert DOCUMENT["asyncapi"] == "3.0.0"
+    assert DOCUMENT["asyncapi"] == "3.1.0"
     assert {"title", "version"} <= set(DOCUMENT["info"])
     for server in DOCUMENT["servers"].values():
         assert {"host", "protocol"} <= set(server)

@@ -78,7 +78,8 @@ def test_the_described_headers_are_those_of_the_relay() -> None:
             ).decode(),
             recorded_at=METADATA.occurred_at,
             position=1,
-        )
+        ),
+        METADATA_ID,
     )
     assert set(bare.headers) == {header.key for header in HEADERS if header.required}
 

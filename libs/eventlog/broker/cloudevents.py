@@ -6,6 +6,7 @@ have lower-case names, as CloudEvents requires.
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,7 @@ from eventlog.events.personal import payload_or_erased
 
 PREFIX = "cloudEvents:"
 SEQUENCE = PREFIX + "sequence"
+SEQUENCE_DIGITS = 18  # a bigint has at least as many; the text of a position is ordered like the number
 CONTENT_TYPE = "application/json"
 
 
@@ -47,8 +49,8 @@ class _PublishedMetadata(Struct, frozen=True):
 _decode_metadata = msgspec.json.Decoder(_PublishedMetadata).decode
 
 
-def outgoing_message(event: StoredEvent) -> OutgoingMessage:
-    """The message of an event of the log.
+def outgoing_message(event: StoredEvent, installation_id: UUID) -> OutgoingMessage:
+    """The message of an event of the log of an installation.
 
     Raises:
         ValueError: the event has no position.
@@ -64,12 +66,12 @@ def outgoing_message(event: StoredEvent) -> OutgoingMessage:
     headers = {
         "cloudEvents:specversion": "1.0",
         "cloudEvents:id": event_id,
-        "cloudEvents:source": f"/regcred/{event.stream.category}s",
+        "cloudEvents:source": f"urn:regcred:{installation_id}:{event.stream.category}s",
         "cloudEvents:type": name,
         "cloudEvents:subject": str(event.stream.id),
         "cloudEvents:time": rfc3339(metadata.occurred_at),
         "cloudEvents:dataschema": f"urn:regcred:events:{name}:{event.schema_version}",
-        SEQUENCE: str(event.position),
+        SEQUENCE: f"{event.position:0{SEQUENCE_DIGITS}}",
         "cloudEvents:accountid": metadata.account_id,
         "cloudEvents:streamversion": str(event.version),
         "cloudEvents:requestid": metadata.request_id,
@@ -96,6 +98,6 @@ def position_of(headers: Mapping[str, object] | None) -> int:
         MalformedMessage: there is none, or it is not a positive decimal number.
     """
     text = (headers or {}).get(SEQUENCE)
-    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or len(text) > 18:  # noqa: PLR2004 fits a bigint
+    if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or len(text) > SEQUENCE_DIGITS:
         raise MalformedMessage
     return int(text)

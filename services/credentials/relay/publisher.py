@@ -122,6 +122,7 @@ class RelayPublisher:
         ):
             refuse_lost_events(connection, self._broker_url)
             self._lost = None
+            self._messages.begin(connection)
             published = _published(connection)
             log.info("publishing", after=published)
             unconfirmed: deque[PublishedBatch] = deque()

@@ -61,7 +61,8 @@ def message(position: int, payload: object) -> OutgoingMessage:
             metadata=encode_metadata(metadata).decode(),
             recorded_at=MOMENT,
             position=position,
-        )
+        ),
+        BLOG,
     )
 
 

@@ -182,13 +182,15 @@ def test_a_leader_again_publishes_after_another_one_led(publishing: Publishing) 
 
 
 def test_a_former_leader_neither_publishes_nor_records_refused_messages(rabbitmq: RabbitMQ) -> None:
-    refused = RefusedMessages(TIERS, None, Messages(None))
+    messages = Messages(None)
+    refused = RefusedMessages(TIERS, None, messages)
     with (
         migrated_database() as url,
         open_log(url) as log,
         relay_of(url) as relay,
         bound_queue(rabbitmq, "regcred.test.healthy") as healthy,
     ):
+        messages.begin(relay)
         former = lead(relay)
         log.append_payload(payloads.added(1, "team-1"))
         position = sequence(relay, former)

@@ -27,6 +27,7 @@ from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
 from eventlog.topology import LAST_PUBLISHED
 from projector.write.consumer import ReadModelConsumer
+from secretstore.installation import installation_id
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log, open_log
 from tests.support.postgres import migrated_database
@@ -91,7 +92,8 @@ class Pipeline:
         with self.broker.connect() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            for message in map(outgoing_message, events):
+            installation = installation_id(self.owner)
+            for message in (outgoing_message(event, installation) for event in events):
                 properties = pika.BasicProperties(headers=dict(message.headers), type=message.routing_key)
                 channel.basic_publish("regcred.events", message.routing_key, message.body, properties)
 

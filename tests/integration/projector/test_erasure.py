@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import pytest
 from msgspec import Meta
@@ -117,7 +118,7 @@ def test_erased_events_read_erased_and_later_events_have_another_key(accounts: A
     assert (erasure.type, erasure.metadata.actor.name) == ("account.erased", "operator")
     assert later.metadata.actor.name == "Canary acme"
     for stored in read_log(log.connection, 0, 100, personal=accounts.personal):
-        assert b"canary" not in outgoing_message(stored).body
+        assert b"canary" not in outgoing_message(stored, UUID(int=1)).body
     accounts.erase("acme")
     with pytest.raises(NothingToErase):
         accounts.erase("acme")
@@ -156,7 +157,7 @@ def test_encrypted_data_moved_to_another_event_is_a_dead_letter_and_blocks_no_ev
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [("Canary acme",), (ERASED,), ("Canary acme",)]
     assert generations.generation(projector, 1).dead_letters == 1
-    assert outgoing_message(moved).body
+    assert outgoing_message(moved, UUID(int=1)).body
 
 
 def test_an_account_with_credentials_is_not_erased(accounts: Accounts, log: Log) -> None:

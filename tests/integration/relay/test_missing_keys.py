@@ -33,10 +33,13 @@ def test_a_message_waits_for_the_newer_key_file_but_not_for_a_key_that_was_never
             sequence(relay, lead(relay))
             [event] = read_log(relay, 0, 1, personal=open_personal_keys(older))
             messages = Messages(partial(compare_keys, older))
+            messages.begin(relay)
             assert reason(messages.message(relay, event)) == "erased"
 
             record_keys(newer, owner)
             with pytest.raises(KeyFileError, match="lacks key k2"):
                 messages.message(relay, event)
         [event] = read_log(relay, 0, 1, personal=open_personal_keys(newer))
-        assert reason(Messages(partial(compare_keys, newer)).message(relay, event)) == "e"
+        messages = Messages(partial(compare_keys, newer))
+        messages.begin(relay)
+        assert reason(messages.message(relay, event)) == "e"

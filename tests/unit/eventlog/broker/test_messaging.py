@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,9 @@ METADATA = Metadata(
 )
 
 
+INSTALLATION = UUID("6f1d7d52-4b0a-4c3e-9a57-2f8f0c1b9a11")
+
+
 def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEvent:
     name, version, payload = encode(CredentialRemoved(credential_id=an_id("c"), reason="é", forced=True))
     return StoredEvent(
@@ -56,7 +60,7 @@ def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEve
 
 
 def test_an_event_is_published_as_a_cloud_event_in_binary_mode() -> None:
-    message = outgoing_message(stored())
+    message = outgoing_message(stored(), INSTALLATION)
     assert message.position == 7
     assert message.routing_key == "credential.removed"
     assert message.message_id == str(an_id("e"))
@@ -65,12 +69,12 @@ def test_an_event_is_published_as_a_cloud_event_in_binary_mode() -> None:
     assert message.headers == {
         "cloudEvents:specversion": "1.0",
         "cloudEvents:id": str(an_id("e")),
-        "cloudEvents:source": "/regcred/credentials",
+        "cloudEvents:source": f"urn:regcred:{INSTALLATION}:credentials",
         "cloudEvents:type": "credential.removed",
         "cloudEvents:subject": str(an_id("c")),
         "cloudEvents:time": "2026-01-02T03:04:05.678901Z",
         "cloudEvents:dataschema": "urn:regcred:events:credential.removed:1",
-        "cloudEvents:sequence": "7",
+        "cloudEvents:sequence": "000000000000000007",
         "cloudEvents:accountid": "acme",
         "cloudEvents:streamversion": "3",
         "cloudEvents:requestid": "r-1",
@@ -81,7 +85,9 @@ def test_an_event_is_published_as_a_cloud_event_in_binary_mode() -> None:
 
 
 def test_absent_attributes_have_no_header_and_header_names_follow_cloudevents() -> None:
-    headers = outgoing_message(stored(replace(METADATA, causation_id=None, traceparent=None))).headers
+    headers = outgoing_message(
+        stored(replace(METADATA, causation_id=None, traceparent=None)), INSTALLATION
+    ).headers
     assert "cloudEvents:causationid" not in headers
     assert "cloudEvents:traceparent" not in headers
     for name, value in headers.items():
@@ -92,14 +98,14 @@ def test_absent_attributes_have_no_header_and_header_names_follow_cloudevents() 
 def test_a_message_contains_no_fingerprint_of_a_secret() -> None:
     name, _, data = encode(added(an_id("c")))
     fingerprint = json.loads(data)["secret"]["fingerprint"]
-    message = outgoing_message(structs.replace(stored(), type=name, payload=data.decode()))
+    message = outgoing_message(structs.replace(stored(), type=name, payload=data.decode()), INSTALLATION)
     assert fingerprint not in message.body.decode()
     assert json.loads(message.body)["secret"]["fingerprint"] == "0" * 32
 
 
 def test_personal_data_is_not_in_the_headers() -> None:
     headers = outgoing_message(
-        stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person"))
+        stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person")), INSTALLATION
     ).headers
     for private in ("u-1", "A User", "192.0.2.7", "person"):
         assert private not in repr(headers)
@@ -107,12 +113,26 @@ def test_personal_data_is_not_in_the_headers() -> None:
 
 def test_an_event_without_a_position_is_not_published() -> None:
     with pytest.raises(ValueError, match="log"):
-        outgoing_message(stored(position=None))
+        outgoing_message(stored(position=None), INSTALLATION)
 
 
 @given(st.integers(0, 10**18 - 1))
 def test_the_position_of_a_message_is_read(position: int) -> None:
-    assert position_of(outgoing_message(stored(position=position)).headers) == position
+    assert position_of(outgoing_message(stored(position=position), INSTALLATION).headers) == position
+
+
+@given(st.lists(st.integers(1, 10**18 - 1)))
+def test_sequences_are_ordered_as_text_like_their_numbers(numbers: list[int]) -> None:
+    texts = [
+        outgoing_message(stored(position=number), INSTALLATION).headers["cloudEvents:sequence"]
+        for number in numbers
+    ]
+    assert [int(text) for text in sorted(texts)] == sorted(numbers)
+
+
+def test_the_same_event_of_another_installation_has_another_source() -> None:
+    headers = [outgoing_message(stored(), one).headers for one in (INSTALLATION, an_id("other"))]
+    assert headers[0]["cloudEvents:source"] != headers[1]["cloudEvents:source"]
 
 
 @pytest.mark.parametrize(
