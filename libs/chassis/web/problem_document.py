@@ -28,7 +28,7 @@ def document_of(problem: Problem, request_id: str | None) -> bytes:
     """The document of a problem, as JSON."""
     document: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.code,
-        "title": HTTPStatus(problem.status).phrase,
+        "title": title_of(problem.code),
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
@@ -42,6 +42,11 @@ def document_of(problem: Problem, request_id: str | None) -> bytes:
     if len(problem.errors) > MAX_ERRORS:
         document["more_errors"] = len(problem.errors) - MAX_ERRORS
     return json.dumps(document).encode()
+
+
+def title_of(code: str) -> str:
+    """The name of a type of problems, the same in all its documents (RFC 9457, section 3.1.3)."""
+    return code.replace("_", " ").capitalize().replace("json", "JSON")
 
 
 def unavailable(code: str, detail: str, retry_after: int) -> Problem:

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from chassis.web.problem_document import title_of
+
 TOKEN = "rgcs_test_token-of-the-fake"
 Json = dict[str, Any]
 CREDENTIAL_ID = "018cc251-f400-7000-8000-000000000001"
@@ -62,7 +64,7 @@ class FakeApi:
 def problem(status: int, code: str, detail: str, *errors: tuple[str, str], **more: Any) -> Json:
     return {
         "type": f"/docs#problem-{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(code),
         "status": status,
         "detail": detail,
         "code": code,
