@@ -82,7 +82,10 @@ class RefusedCandidate:
     credential_id: CredentialId
     reason: Annotated[
         str,
-        Meta(max_length=32, description="`other_repository`, `restricted`, `no_pull_scope` or `expired`."),
+        Meta(
+            max_length=32,
+            description="`not_chosen`, `other_repository`, `restricted`, `no_pull_scope` or `expired`.",
+        ),
     ]
 
 

@@ -2,9 +2,13 @@
 
 Candidates are the account's credentials for the canonical registry host of the image.
 
+The caller may choose a credential. If it is one of the candidates, the others are not eligible, and it is
+used only if it is eligible itself. For images of other registries the choice has no effect.
+
 A candidate is eligible if it is for the repository, the project and the operation, and has not expired. The
 first rule that it violates is its reason, in this order:
 
+    not_chosen          the caller chose another candidate
     other_repository    it has repository prefixes, and none of them covers the image
     restricted          its restrictions do not allow the project
     no_pull_scope       (no_push_scope) its declared scope does not include the operation
@@ -50,6 +54,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class IneligibleReason(StrEnum):
     """The reason why a candidate is not eligible."""
 
+    NOT_CHOSEN = "not_chosen"
     OTHER_REPOSITORY = "other_repository"
     RESTRICTED = "restricted"
     NO_PULL_SCOPE = "no_pull_scope"
@@ -69,8 +74,9 @@ class RankReason(StrEnum):
 
 
 class SelectionReason(StrEnum):
-    """The rule by which the selected candidate ranks before the next one."""
+    """Why a candidate is selected: the caller chose it, or the rule by which it ranks before the next one."""
 
+    CHOSEN = "chosen"
     ONLY_ELIGIBLE = "only_eligible"
     MOST_SPECIFIC = "most_specific"
     BEST_VERIFIED = "best_verified"
@@ -101,11 +107,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedUse:
-    """The use for which a project requests a credential, and the time of the request."""
+    """The use for which a project requests a credential, and the time of the request.
+
+    `chosen` is the id of the credential that the caller chose, if it did.
+    """
 
     project_id: str
     operation: Operation
     at: datetime
+    chosen: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +169,9 @@ def match(
     """Select by the rules above. The order of the candidates does not matter; other hosts are ignored."""
     eligible: list[_Eligible] = []
     others: list[Judged] = []
-    for candidate in candidates:
-        if candidate.registry_host != image.registry_host:
-            continue
+    of_host = [candidate for candidate in candidates if candidate.registry_host == image.registry_host]
+    chosen = [candidate for candidate in of_host if candidate.credential_id == use.chosen]
+    for candidate in chosen or of_host:
         prefix = covering_prefix(candidate.repository_prefixes, image.repository)
         reason = IneligibleReason.OTHER_REPOSITORY if prefix is None else _ineligible_reason(candidate, use)
         if prefix is not None and reason is None:
@@ -170,12 +180,17 @@ def match(
             others.append(Judged(candidate, reason))
     if not eligible and isinstance(image, WholeRegistry):
         eligible, others = _only_usable(others, use)
+    if chosen:
+        passed = (one for one in of_host if one.credential_id != use.chosen)
+        others.extend(Judged(one, IneligibleReason.NOT_CHOSEN) for one in passed)
     eligible.sort(key=attrgetter("order"))
     others.sort(key=lambda judged: _age_order(judged.candidate))
     if not eligible:
         return Match(None, tuple(others))
     first, *rest = eligible
     reason_of_first = _deciding_rule(first, rest[0]) if rest else SelectionReason.ONLY_ELIGIBLE
+    if chosen:
+        reason_of_first = SelectionReason.CHOSEN
     return Match(
         Selection(first.candidate, reason_of_first),
         (

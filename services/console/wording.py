@@ -83,6 +83,7 @@ CANDIDATE = {
     "verification_failed": "Eligible, but its last verification failed.",
     "older": "Eligible, but another credential was added later.",
     "higher_id": "Eligible and equal in every respect, but another credential has a lower id.",
+    "not_chosen": "Another credential was chosen.",
     "other_repository": "It is for other repositories of this registry.",
     "restricted": "It is restricted to other projects.",
     "no_pull_scope": "It is not set up for pulling images.",
@@ -90,6 +91,7 @@ CANDIDATE = {
     "expired": "It has expired.",
 }
 SELECTED = {
+    "chosen": "It was chosen.",
     "only_eligible": "It is the only eligible credential.",
     "most_specific": "It has the most specific repository prefix for this image.",
     "best_verified": "It has the best verification result of the eligible credentials.",

@@ -85,6 +85,8 @@ ORDER BY o.version DESC LIMIT 1
 _NAME_TAKEN = (
     "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"
 )
+_BY_ID = "SELECT credential_id FROM credentials.current WHERE account_id = %s AND credential_id = %s"
+_BY_NAME = "SELECT credential_id FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s)"
 _NUMBER = "SELECT count(*) FROM credentials.current WHERE account_id = %s"
 
 
@@ -129,6 +131,12 @@ class PostgresCredentialStore:
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_NAME_TAKEN, (account_id, name)).fetchone()
         return bool(row and row[0])
+
+    def identified(self, account_id: str, credential: UUID | str) -> UUID | None:
+        query = _BY_ID if isinstance(credential, UUID) else _BY_NAME
+        with store_errors(), self._pool.connection() as connection:
+            row = connection.execute(query, (account_id, credential)).fetchone()
+        return row[0] if row else None
 
     def number_of_credentials(self, account_id: str) -> int:
         with store_errors(), self._pool.connection() as connection:

@@ -52,6 +52,14 @@ class MemoryCredentialStore:
             for account, current in self._current.values()
         )
 
+    def identified(self, account_id: str, credential: UUID | str) -> UUID | None:
+        for credential_id, (account, current) in self._current.items():
+            name = current.details.name.lower()
+            wanted = credential if isinstance(credential, UUID) else credential.lower()
+            if account == account_id and wanted in {credential_id, name}:
+                return credential_id
+        return None
+
     def number_of_credentials(self, account_id: str) -> int:
         return sum(account == account_id for account, _ in self._current.values())
 

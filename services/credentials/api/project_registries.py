@@ -10,6 +10,8 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
+from credentials.api.credential_choice import CredentialChoice, choice_of
+from credentials.application.chosen_credential import chosen_credential
 from credentials.application.project_registries import project_registries
 from credentials.application.store import CredentialStore
 from registries.matching import RequestedUse, SelectionReason
@@ -17,7 +19,7 @@ from registries.matching import RequestedUse, SelectionReason
 MAX_LIMIT = 200
 
 
-class RegistryArguments(Schema):
+class RegistryArguments(CredentialChoice):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.String(
         load_default="",
@@ -40,7 +42,7 @@ class ProjectRegistrySchema(Schema):
     reason = fields.String(
         metadata={
             "enum": list(SelectionReason),
-            "description": "The rule by which it ranks before the next candidate.",
+            "description": "`chosen`, or the rule by which it ranks before the next candidate.",
         }
     )
 
@@ -68,7 +70,8 @@ def blueprint(store: CredentialStore) -> Blueprint:
 
         A registry is listed if a pull secret with this `registry_host` is issued, with its credential.
         """
-        use = RequestedUse(project_id=project_id, operation="pull", at=now())
+        chosen = chosen_credential(store, account_id, choice_of(arguments))
+        use = RequestedUse(project_id=project_id, operation="pull", at=now(), chosen=chosen)
         found = project_registries(
             store, account_id, use, after=arguments["cursor"], limit=arguments["limit"]
         )

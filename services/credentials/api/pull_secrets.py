@@ -15,6 +15,7 @@ from chassis.web.responses import json_response
 from contracts.issuance_events import MAX_IMAGES, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
+from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.requested_images import requested_images
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
@@ -27,7 +28,7 @@ _KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _MAX_NAME = 253
 
 
-class PullSecretInput(Schema):
+class PullSecretInput(CredentialChoice):
     """Images that a workload of a project is about to pull, or the repository or registry of them."""
 
     images = BoundedList(
@@ -179,6 +180,7 @@ def _wanted(body: Body) -> PullSecretRequest:
         format=body["format"],
         allow_anonymous=body["allow_anonymous"],
         short_lived=body["short_lived"],
+        chosen=choice_of(body),
     )
 
 

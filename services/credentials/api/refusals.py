@@ -34,7 +34,9 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(CredentialNotFound)
     def _not_found(_error: CredentialNotFound) -> Response:
-        return respond(Problem(404, "credential_not_found", "no credential of this account has that id"))
+        return respond(
+            Problem(404, "credential_not_found", "no credential of this account has that id or name")
+        )
 
     @app.errorhandler(CredentialInUse)
     def _in_use(error: CredentialInUse) -> Response:

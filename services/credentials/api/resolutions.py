@@ -12,6 +12,8 @@ from chassis.web.authentication import authorise_project, principal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 from contracts.credential_events import Restrictions
+from credentials.api.credential_choice import CredentialChoice, choice_of
+from credentials.application.chosen_credential import chosen_credential
 from credentials.application.store import CredentialStore
 from credentials.domain import values
 from credentials.domain.impact import allows
@@ -31,7 +33,7 @@ Body = dict[str, Any]
 MAX_CANDIDATES = 50  # listed in a response
 
 
-class ResolutionInput(Schema):
+class ResolutionInput(CredentialChoice):
     """An image that a project wants to pull or push."""
 
     image = fields.String(required=True, metadata={"example": "ghcr.io/acme/shop:1.4"})
@@ -51,7 +53,7 @@ class SelectedSchema(Schema):
     reason = fields.String(
         metadata={
             "enum": list(SelectionReason),
-            "description": "The rule by which it ranks before the next candidate.",
+            "description": "`chosen`, or the rule by which it ranks before the next candidate.",
         }
     )
 
@@ -101,7 +103,12 @@ def blueprint(store: CredentialStore) -> Blueprint:
             project_id=lambda: values.project_id(body["project_id"]),
         )
         image = parsed["image"]
-        use = RequestedUse(project_id=body["project_id"], operation=body["operation"], at=now())
+        use = RequestedUse(
+            project_id=body["project_id"],
+            operation=body["operation"],
+            at=now(),
+            chosen=chosen_credential(store, account_id, choice_of(body)),
+        )
         candidates = store.candidates(account_id, [image.registry_host])
         return json_response(_resolution(image, match(image, candidates, use), principal().projects))
 

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 
 from contracts.issuance_events import RefusalReason
+from credentials.application.chosen_credential import chosen_credential
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
@@ -85,8 +86,9 @@ class _Unreadable(Exception):
 class Issuer:
     """Issues pull secrets.
 
-    Raises `NotIssued`, `StillChanging`, `EventStoreError`, `SecretStoreUnavailable`, and `NotMinted` if a
-    cloud is unavailable. After any of them no secret was issued.
+    Raises `NotIssued`, `CredentialNotFound` for the chosen one, `StillChanging`, `EventStoreError`,
+    `SecretStoreUnavailable`, and `NotMinted` if a cloud is unavailable. After any of them no secret was
+    issued.
     """
 
     def __init__(
@@ -132,10 +134,13 @@ class Issuer:
 
     def _decide(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:
         hosts = sorted({image.registry_host for image in wanted.images})
-        candidates = self._store.candidates(request.account_id, hosts)
-        return plan(
-            wanted, candidates, RequestedUse(project_id=wanted.project_id, operation="pull", at=request.now)
+        use = RequestedUse(
+            project_id=wanted.project_id,
+            operation="pull",
+            at=request.now,
+            chosen=chosen_credential(self._store, request.account_id, wanted.chosen),
         )
+        return plan(wanted, self._store.candidates(request.account_id, hosts), use)
 
     def _read_secrets(
         self, request: CommandRequest, wanted: PullSecretRequest, decided: IssuancePlan

@@ -82,6 +82,9 @@ class CredentialStore(Protocol):
     def name_taken(self, account_id: str, name: str) -> bool:
         """Return whether a credential of the account has that name. Case does not matter."""
 
+    def identified(self, account_id: str, credential: UUID | str) -> UUID | None:
+        """Return the id of the account's credential with this id, or with this name. Case does not matter."""
+
     def number_of_credentials(self, account_id: str) -> int:
         """Return how many credentials the account has."""
 

@@ -39,6 +39,7 @@ class PullSecretRequest:
     format: SecretFormat
     allow_anonymous: bool
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
+    chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,16 +95,16 @@ def service_account_token(claims: object) -> str:
 
 
 def test_requests_of_the_kubelet_are_read() -> None:
-    plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, workload=None)
+    plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, credential=None, workload=None)
     assert kubelet.request(json.dumps(REQUEST).encode()) == plain
     claims = {"kubernetes.io": {"namespace": "prod", "serviceaccount": {"name": "web"}}}
     whole = {
         **REQUEST,
         "serviceAccountToken": service_account_token(claims),
-        "serviceAccountAnnotations": {"regcred/project": "shop", "other": "x"},
+        "serviceAccountAnnotations": {"regcred/project": "shop", "regcred/credential": "Hub", "other": "x"},
     }
     assert kubelet.request(json.dumps(whole).encode()) == ProviderRequest(
-        image="ghcr.io/acme/shop", project="shop", workload="serviceaccount/prod/web"
+        image="ghcr.io/acme/shop", project="shop", credential="Hub", workload="serviceaccount/prod/web"
     )
 
 
@@ -136,6 +136,7 @@ def test_a_long_name_of_a_service_account_is_shortened_to_a_workload() -> None:
         {"serviceAccountToken": service_account_token({"sub": "canary"})},
         {"serviceAccountAnnotations": ["canary"]},
         {"serviceAccountAnnotations": {"regcred/project": 1}},
+        {"serviceAccountAnnotations": {"regcred/credential": ["canary"]}},
     ],
 )
 def test_an_invalid_request_is_refused(changes: dict[str, Any]) -> None:

@@ -12,7 +12,16 @@ from contracts.verdicts import VerificationStatus
 from registries.errors import InvalidHost
 from registries.hosts import canonical_host, parse_config_key
 from registries.image_reference import ImageReference
-from registries.matching import Candidate, Match, Operation, RequestedUse, match
+from registries.matching import (
+    Candidate,
+    Match,
+    Operation,
+    RequestedUse,
+    Selection,
+    SelectionReason,
+    match,
+)
+from registries.whole_registry import WholeRegistry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -252,3 +261,46 @@ def test_every_candidate_is_returned_except_those_of_other_hosts() -> None:
         (4, False, "no_pull_scope"),
     ]
     assert match(ImageReference.parse("nginx"), [PLAIN], PULL) == Match(None, ())
+
+
+def test_the_chosen_credential_is_used_in_place_of_the_first_one() -> None:
+    older, newer = candidate(1), candidate(2, added_at=NOW + timedelta(1))
+    image = ImageReference.parse("ghcr.io/acme/shop")
+    assert match(image, [older, newer], PULL).selection == Selection(newer, SelectionReason.NEWEST)
+    found = match(image, [older, newer], replace(PULL, chosen=older.credential_id))
+    assert found.selection == Selection(older, SelectionReason.CHOSEN)
+    assert reasons(found) == [(1, True, "selected"), (2, False, "not_chosen")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"repository_prefixes": ("other",)}, "other_repository"),
+        ({"restrictions": Restrictions(restricted=True, projects=("blog",))}, "restricted"),
+        ({"scope": Scope(pull=False, push=True)}, "no_pull_scope"),
+        ({"expires_at": NOW}, "expired"),
+    ],
+)
+def test_a_chosen_credential_that_is_not_eligible_is_not_replaced(
+    changes: dict[str, Any], reason: str
+) -> None:
+    use = replace(PULL, chosen=UUID(int=1))
+    found = match(ImageReference.parse("ghcr.io/acme/shop"), [candidate(1, **changes), candidate(2)], use)
+    assert found.selection is None
+    assert reasons(found) == [(1, False, reason), (2, False, "not_chosen")]
+
+
+def test_a_choice_for_another_registry_has_no_effect() -> None:
+    use = replace(PULL, chosen=UUID(int=2))
+    candidates = [candidate(1), candidate(2, registry_host="quay.io")]
+    found = match(ImageReference.parse("ghcr.io/acme/shop"), candidates, use)
+    assert found.selection == Selection(candidates[0], SelectionReason.ONLY_ELIGIBLE)
+
+
+def test_a_choice_decides_between_several_prefixes_for_a_whole_registry() -> None:
+    one, two = (candidate(number, repository_prefixes=(f"team{number}",)) for number in (1, 2))
+    registry = WholeRegistry(registry_host="ghcr.io")
+    assert match(registry, [one, two], PULL).selection is None
+    found = match(registry, [one, two], replace(PULL, chosen=two.credential_id))
+    assert found.selection == Selection(two, SelectionReason.CHOSEN)
+    assert reasons(found) == [(2, True, "selected"), (1, False, "not_chosen")]

@@ -47,7 +47,11 @@ def _options() -> ArgumentParser:
 
 
 def _response(provider_request: ProviderRequest, config: Path | None) -> Json:
-    of_pod = {"REGCRED_PROJECT": provider_request.project, "REGCRED_WORKLOAD": provider_request.workload}
+    of_pod = {
+        "REGCRED_PROJECT": provider_request.project,
+        "REGCRED_CREDENTIAL": provider_request.credential,
+        "REGCRED_WORKLOAD": provider_request.workload,
+    }
     caller = read_caller(os.environ, hostname=socket.gethostname(), config=config, overrides=of_pod)
     with connect(caller) as api:
         issued = pull_secret(api, caller, {**of_image(provider_request.image), "format": "basic"})

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 API_VERSION = "credentialprovider.kubelet.k8s.io/v1"
 PROJECT_ANNOTATION = "regcred/project"
+CREDENTIAL_ANNOTATION = "regcred/credential"
 _MAX_WORKLOAD = 253  # characters of the name of a workload
 _HASH_DIGITS = 16
 
@@ -25,11 +26,13 @@ class InvalidRequest(ClientError):
 class ProviderRequest:
     """A request for the login of an image.
 
-    `project` and `workload` (the service account) are set if the kubelet is configured to send them.
+    `project`, `credential` (its name or id) and `workload` (the service account) are set if the kubelet is
+    configured to send them.
     """
 
     image: str
     project: str | None
+    credential: str | None
     workload: str | None
 
 
@@ -43,11 +46,16 @@ def request(text: bytes) -> ProviderRequest:
         document = json.loads(text)
         if (document["apiVersion"], document["kind"]) != (API_VERSION, "CredentialProviderRequest"):
             raise InvalidRequest(f"a CredentialProviderRequest of {API_VERSION} is expected")
-        project = (document.get("serviceAccountAnnotations") or {}).get(PROJECT_ANNOTATION)
+        annotations = document.get("serviceAccountAnnotations") or {}
+        project, credential = (
+            None if annotations.get(name) is None else _text(annotations[name])
+            for name in (PROJECT_ANNOTATION, CREDENTIAL_ANNOTATION)
+        )
         token = document.get("serviceAccountToken")
         return ProviderRequest(
             image=_text(document["image"]),
-            project=None if project is None else _text(project),
+            project=project,
+            credential=credential,
             workload=_workload(_text(token)) if token else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from regcred.apiclient.chosen import chosen
 from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.errors import ApiProblem, ClientError, UnexpectedResponse
 from regcred.apiclient.paths import account_path
@@ -40,6 +41,7 @@ def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Js
         "project_id": caller.project,
         "workload": {"kind": caller.workload_kind, "name": caller.workload_name},
         "allow_anonymous": True,
+        **chosen(caller.credential),
     }
     issued = api.post(account_path(caller.account, "pull-secrets"), body).body
     if not isinstance(issued, dict):
@@ -50,7 +52,7 @@ def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Js
 def project_registries(api: ApiClient, caller: Caller) -> list[Json]:
     """Return the registries for which a pull secret by `registry_host` is issued. Raises `ClientError`."""
     path = account_path(caller.account, "projects", caller.project, "registries")
-    items: list[Json] = api.listing(path, {}, limit=None)["items"]
+    items: list[Json] = api.listing(path, chosen(caller.credential), limit=None)["items"]
     return items
 
 

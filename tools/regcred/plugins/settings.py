@@ -21,7 +21,7 @@ from regcred.apiclient.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, 
 from regcred.apiclient.trust import CA_FILE
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
-_NAMES = ("address", "token_file", "account", "project", "workload", "allow_http", "ca_file")
+_NAMES = ("address", "token_file", "account", "project", "workload", "credential", "allow_http", "ca_file")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _MAX_FILE = 64 * 1024  # bytes
@@ -36,6 +36,7 @@ class Caller:
     project: str
     workload_kind: str
     workload_name: str
+    credential: str | None  # name or id of the one to use for its registry
 
 
 def read_caller(
@@ -74,6 +75,7 @@ def read_caller(
         project=_needed(settings, "REGCRED_PROJECT", file),
         workload_kind=kind,
         workload_name=name,
+        credential=settings.get("REGCRED_CREDENTIAL"),
     )
 
 

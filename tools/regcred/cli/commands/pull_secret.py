@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from regcred.apiclient.chosen import chosen
 from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
@@ -35,6 +36,7 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 @click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
 @click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
 @click.option("--allow-anonymous", is_flag=True, help="Skip images of registries without a credential.")
+@click.option("--credential", metavar="NAME|ID", help="The credential to use for its registry.")
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
@@ -49,6 +51,7 @@ def pull_secret(
     output: Path | None,
     reveal: bool,
     allow_anonymous: bool,
+    credential: str | None,
     short_lived: bool,
 ) -> None:
     """Issue the secret that a workload needs to pull its images.
@@ -72,6 +75,7 @@ def pull_secret(
         "format": form.replace("-", "_"),
         "allow_anonymous": allow_anonymous,
         "short_lived": short_lived,
+        **chosen(credential),
     }
     if output is None:
         print_json(_issued(session, body))

@@ -2,6 +2,7 @@
 
 import click
 
+from regcred.apiclient.chosen import chosen
 from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json, print_table
@@ -10,6 +11,7 @@ from regcred.cli.session import FAILED, CliSession, of_account
 _HEADERS = ("CREDENTIAL", "USED", "REASON", "ID")
 # Texts for `selected.reason` and `candidates[].reason` of the API. Unknown reasons are shown as they are.
 _SELECTED = {
+    "chosen": "it was chosen",
     "only_eligible": "it is the only eligible credential",
     "most_specific": "its repository prefix is the most specific",
     "best_verified": "its verification status is the best of the equally specific ones",
@@ -17,6 +19,7 @@ _SELECTED = {
     "lowest_id": "its id is the lowest of credentials that are equal otherwise",
 }
 _OTHERS = {
+    "not_chosen": "another credential was chosen",
     "other_repository": "it is for other repositories",
     "restricted": "it is restricted to other projects",
     "no_pull_scope": "its scope does not include pull",
@@ -34,20 +37,27 @@ _OTHERS = {
     "why",
     epilog=examples(
         "regcred why ghcr.io/acme/shop:1.4 --project shop",
+        "regcred why nginx --project shop --credential 'Hub team'",
         "regcred why nginx --project shop --json | jq .selected",
     ),
 )
 @click.argument("image", metavar="IMAGE")
 @click.option("--project", required=True, metavar="ID", help="The project.")
 @click.option("--push", is_flag=True, help="For a push instead of a pull.")
+@click.option("--credential", metavar="NAME|ID", help="The credential to use for the registry.")
 @of_account
-def why(session: CliSession, /, *, image: str, project: str, push: bool) -> None:
+def why(session: CliSession, /, *, image: str, project: str, push: bool, credential: str | None) -> None:
     """Show which credential a project would use for an image, and why.
 
     It also shows the other credentials of that registry, with the reasons. No secret is issued. Exit code 1:
     none may be used.
     """
-    body = {"image": image, "project_id": project, "operation": "push" if push else "pull"}
+    body = {
+        "image": image,
+        "project_id": project,
+        "operation": "push" if push else "pull",
+        **chosen(credential),
+    }
     found = session.api.post(session.path("resolutions"), body).body
     selected = found["selected"]
     if session.as_json:
