@@ -69,27 +69,6 @@ class ImageReference:
             raise InvalidReference(error.code, error.detail, pointer) from None
 
 
-def canonical_image(image: str) -> str:
-    """The canonical spelling of an image, as events contain it.
-
-    A text that is not a reference, such as `ghcr.io/*`, is returned unchanged.
-    """
-    try:
-        return str(ImageReference.parse(image))
-    except InvalidReference:
-        return image
-
-
-def recorded_images(image: str) -> list[str]:
-    """The spellings in events that a filter for a canonical image finds.
-
-    A client that does not say the tag, such as the kubelet, is recorded with the repository alone. It may
-    have pulled the tag `latest`.
-    """
-    repository, _, tag = image.rpartition(":")
-    return [image, repository] if tag == DEFAULT_TAG else [image]
-
-
 def _parse(text: str) -> ImageReference:
     if not text or len(text) > _MAX_TEXT:
         _refuse("invalid_reference", "enter an image, such as nginx:1.27 or registry.example.com/team/app")

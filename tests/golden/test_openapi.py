@@ -39,3 +39,38 @@ def test_composing_the_services_connects_to_nothing(monkeypatch: pytest.MonkeyPa
         database.setblocking(False)
         with pytest.raises(BlockingIOError):
             database.accept()
+
+
+OPEN = {
+    "name",
+    "project",
+    "actor",
+    "project_id",
+    "request_id",
+    "credential_name",
+    "reference",
+    "reason",
+    "cursor",
+}
+CANONICAL = {"registry_host", "image", "since", "until"}
+
+
+def test_every_other_text_in_a_query_is_one_of_a_set() -> None:
+    """A misspelled filter is refused, and not a query that finds nothing."""
+    parameters = {
+        (parameter["name"], str(parameter["schema"].get("enum")))
+        for operations in document()["paths"].values()
+        for operation in operations.values()
+        if isinstance(operation, dict)
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query" and "string" in parameter["schema"].get("type", ())
+        if "format" not in parameter["schema"]
+    }
+    assert {name for name, enum in parameters if enum == "None"} <= OPEN | CANONICAL
+    assert {name for name, enum in parameters if enum != "None"} == {
+        "action",
+        "order",
+        "outcome",
+        "provider",
+        "status",
+    }

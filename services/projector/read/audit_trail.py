@@ -11,7 +11,7 @@ from chassis.database import Connection
 from contracts.audit_events import AuditFilters
 from projector.read.selection import Condition, InvalidCursor, Page, Row, read_cursor, select, write_cursor
 from projector.write.projections.audit_index import SPAN
-from registries.image_reference import recorded_images
+from registries.image_filter import image_filter
 
 Order = Literal["asc", "desc"]
 
@@ -86,13 +86,12 @@ def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
 
     Times are also converted to positions, which limit the range of any index.
     """
-    image: list[object] | None = None if wanted.image is None else [account_id, recorded_images(wanted.image)]
     return [
         ("account_id = %s", account_id),
         ("position > %s", wanted.after),
         ("position <= %s", wanted.up_to),
         # The views are in the order in which a switch of generations locks them, to prevent deadlocks.
-        (_IMAGE, image),
+        _image_condition(account_id, wanted.image),
         (_SINCE, wanted.since),
         ("time >= %s", wanted.since),
         (_UNTIL, wanted.until),
@@ -107,8 +106,23 @@ def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
     ]
 
 
+def _image_condition(account_id: str, image: str | None) -> Condition:
+    if image is None:
+        return _IMAGE, None
+    found = image_filter(image)
+    exact: list[object] = [account_id, list(found.exact)]
+    if not found.beginnings:
+        return _IMAGE, exact
+    # The index is in the order of a language, in which texts with the same beginning need not be together.
+    return _REPOSITORY, [*exact, account_id, list(found.beginnings)]
+
+
 _IMAGE = (
     "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s))"
+)
+_REPOSITORY = (
+    "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s)"
+    " OR i.account_id = %s AND i.image ^@ ANY (%s))"
 )
 _SINCE = f"position >= (SELECT min(s.span) * {SPAN} FROM rm.audit_spans s WHERE s.latest >= %s)"  # noqa: S608 a constant
 _UNTIL = f"position < (SELECT (max(s.span) + 1) * {SPAN} FROM rm.audit_spans s WHERE s.earliest < %s)"  # noqa: S608

@@ -3,7 +3,7 @@
 import pytest
 
 from registries.errors import InvalidReference
-from registries.image_reference import ImageReference, recorded_images
+from registries.image_reference import ImageReference
 
 SHA = "sha256:" + "a" * 64
 LONGEST = "/".join(["a" * 127, "b" * 127])
@@ -117,17 +117,3 @@ def test_a_reference_has_host_repository_tag_and_digest() -> None:
     )
     assert (ImageReference.parse("reg.io/x").tag, ImageReference.parse("reg.io/x").digest) == ("latest", None)
     assert ImageReference.parse(f"reg.io/x@{SHA}").tag is None
-
-
-@pytest.mark.parametrize(
-    ("image", "found"),
-    [
-        ("ghcr.io/acme/shop:latest", ["ghcr.io/acme/shop:latest", "ghcr.io/acme/shop"]),
-        ("ghcr.io/acme/shop:1", ["ghcr.io/acme/shop:1"]),
-        ("reg.io:5000/shop:latest", ["reg.io:5000/shop:latest", "reg.io:5000/shop"]),
-        (f"ghcr.io/acme/shop:latest@sha256:{'a' * 64}", [f"ghcr.io/acme/shop:latest@sha256:{'a' * 64}"]),
-        ("ghcr.io/*", ["ghcr.io/*"]),
-    ],
-)
-def test_a_filter_finds_a_repository_that_may_be_the_image(image: str, found: list[str]) -> None:
-    assert recorded_images(image) == found

@@ -7,9 +7,16 @@ from uuid import UUID
 
 import msgspec
 
+from contracts.actions import ACTIONS
 from contracts.audit_events import AuditFilters
 from projector.archive.manifest import Manifest
-from registries.image_reference import canonical_image, recorded_images
+from registries.errors import InvalidHost, InvalidReference
+from registries.image_filter import canonical_filter, image_filter
+from registries.whole_registry import WholeRegistry
+
+
+class InvalidFilter(ValueError):
+    """A filter is not one that the API accepts. The message is for the user."""
 
 
 class _Actor(msgspec.Struct):
@@ -35,13 +42,23 @@ _decode = msgspec.json.Decoder(_Row).decode
 
 
 def filters_of(wanted: Mapping[str, Any]) -> AuditFilters:
-    """Return the filters from the options of a command: times in RFC 3339, an image in any spelling.
+    """Return the filters from the options of a command, with registry and image in any spelling.
 
     As in the API, `since` is inclusive, and `until` and `after` are exclusive.
+
+    Raises:
+        InvalidFilter: an action, a registry or an image is invalid.
     """
     moments = {name: _moment(wanted[name]) for name in ("since", "until")}
-    image = wanted["image"]
-    return AuditFilters(**{**wanted, **moments, "image": None if image is None else canonical_image(image)})
+    action, host, image = (wanted[name] for name in ("action", "registry_host", "image"))
+    if action is not None and action not in ACTIONS:
+        raise InvalidFilter(f"--action must be one of {', '.join(ACTIONS)}")
+    try:
+        host = None if host is None else WholeRegistry.parse(host).registry_host
+        image = None if image is None else canonical_filter(image)
+    except (InvalidHost, InvalidReference) as error:
+        raise InvalidFilter(error.detail) from None
+    return AuditFilters(**{**wanted, **moments, "registry_host": host, "image": image})
 
 
 def may_match(manifest: Manifest, filters: AuditFilters) -> bool:
@@ -61,7 +78,7 @@ def matches(line: bytes, filters: AuditFilters) -> bool:
         (filters.since is None or row.time >= filters.since)
         and (filters.until is None or row.time < filters.until)
         and (filters.after is None or row.position > filters.after)
-        and (filters.image is None or not set(recorded_images(filters.image)).isdisjoint(row.images))
+        and (filters.image is None or any(map(image_filter(filters.image).finds, row.images)))
         and _same(filters.action, row.action)
         and _same(filters.outcome, row.outcome)
         and _same(filters.actor, row.actor.id)

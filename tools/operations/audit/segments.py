@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 import psycopg
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from chassis.settings.environment import Settings
 from contracts.audit_events import AuditFilters
 from eventlog.integrity import LogReader, NoSuchPosition, load_public
-from operations.audit.segment_filter import filters_of, matches, may_match
+from operations.audit.segment_filter import matches, may_match
 from operations.command_errors import CheckInconclusive, OperationRefused
 from operations.log.database import log_database
 from operations.log.maintenance import public_key_file, reported_errors
@@ -147,14 +147,13 @@ def verify(
 def show(
     folder: Path,
     account_id: str,
-    wanted: Mapping[str, Any],
+    filters: AuditFilters,
     public_key: Path | None,
     key_file: Path | None,
     *,
     form: Form,
 ) -> None:
     """Print the rows of an account that match the filters, in constant memory."""
-    filters = filters_of(wanted)
     with _broken(), reported_errors():
         segments = _segments(folder, _key(public_key, key_file))
         check_chain(segments)

@@ -11,6 +11,7 @@ import click
 
 from operations.audit import archive
 from operations.audit import segments as audit_segments
+from operations.audit.segment_filter import InvalidFilter, filters_of
 from operations.command_errors import person
 from operations.log.command import KEY_FILE
 from projector.archive.audit_archive import ArchiveOrder
@@ -164,7 +165,7 @@ def verify_command(
 @click.option("--credential", "credential_id", type=click.UUID, metavar="ID", help="The credential.")
 @click.option("--project", "project_id", metavar="ID", help="The project.")
 @click.option("--registry", "registry_host", metavar="HOST", help="The registry.")
-@click.option("--image", metavar="IMAGE", help="The image, in any spelling.")
+@click.option("--image", metavar="IMAGE", help="The image or repository, in any spelling.")
 @click.option("--request-id", metavar="ID", help="The request.")
 @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets; default: one JSON object per line.")
 @_PUBLIC_KEY
@@ -187,4 +188,8 @@ def show_command(
     if as_csv and as_json:
         raise click.UsageError("use only one of --csv and --json")
     form: audit_segments.Form = "csv" if as_csv else "json" if as_json else "ndjson"
-    audit_segments.show(folder, account, wanted, public_key, key_file, form=form)
+    try:
+        filters = filters_of(wanted)
+    except InvalidFilter as error:
+        raise click.UsageError(str(error)) from None
+    audit_segments.show(folder, account, filters, public_key, key_file, form=form)

@@ -27,7 +27,6 @@ from projector.read.audit_reads import ReturnedRows
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import Page
 from projector.write.archived_segments import ArchivedPart
-from registries.image_reference import canonical_image
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"
@@ -65,8 +64,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     def trail_response(account_id: str, arguments: Arguments) -> Response:
         paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
         follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")
-        image = arguments["image"]
-        wanted = AuditFilter(**{**arguments, "image": image and canonical_image(image)})
+        wanted = AuditFilter(**arguments)
         form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
         if follow and form != export.NDJSON:
             detail = "follow returns application/x-ndjson only: send it as Accept"

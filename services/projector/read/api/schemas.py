@@ -3,17 +3,20 @@
 from marshmallow import Schema, fields, validate
 
 from chassis.web.moment import Moment
+from contracts.actions import ACTIONS
 from contracts.audit_events import MAX_FILTER
 from contracts.schemas import CredentialSchema, VerificationSchema, WorkloadSchema
 from contracts.verdicts import VerificationStatus
+from projector.read.api.filters import RecordedImageFilter, RegistryHostFilter
 from projector.read.api.live_export import DEFAULT_SECONDS, MAX_SECONDS
 from projector.read.selection import MAX_LIMIT
+from registries.catalogue import PROVIDERS
 from registries.matching import IneligibleReason
 
-MAX_IMAGE = 990  # characters; the canonical spelling may be longer
-
-
 _NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
+
+
+_ANY_HOST = {"description": "In any spelling."}
 
 
 def _filter(description: str | None = None) -> fields.String:
@@ -28,12 +31,12 @@ class PageArguments(Schema):
 
 
 class CredentialArguments(PageArguments):
-    provider = _filter()
+    provider = fields.String(load_default=None, validate=validate.OneOf([one.id for one in PROVIDERS]))
     status = fields.String(
         load_default=None, validate=validate.OneOf([status.value for status in VerificationStatus])
     )
     project = _filter("Only credentials that are not restricted to other projects, with `eligibility`.")
-    registry_host = _filter()
+    registry_host = RegistryHostFilter(load_default=None, metadata=_ANY_HOST)
     name = _filter("A part of the name, in any case.")
 
 
@@ -50,18 +53,20 @@ class OrderedPageArguments(PageArguments):
 class AuditArguments(OrderedPageArguments):
     since = Moment(load_default=None, metadata={"description": "Inclusive."})
     until = Moment(load_default=None, metadata={"description": "Exclusive."})
-    action = _filter("A type of event.")
+    action = fields.String(
+        load_default=None, validate=validate.OneOf(ACTIONS), metadata={"description": "A type of event."}
+    )
     outcome = fields.String(load_default=None, validate=validate.OneOf(["success", "denied", "failure"]))
     actor = _filter("Id of the actor.")
     credential_id = fields.UUID(load_default=None)
     project_id = _filter()
-    registry_host = _filter()
-    image = fields.String(
+    registry_host = RegistryHostFilter(load_default=None, metadata=_ANY_HOST)
+    image = RecordedImageFilter(
         load_default=None,
-        validate=[validate.Length(1, MAX_IMAGE), _NO_NUL],
         metadata={
-            "description": "In any of its spellings. One without a tag, or with the tag `latest`, also finds "
-            "pulls that were recorded without a tag, such as those of the kubelet."
+            "description": "An image with its tag or digest, or a repository, which finds all its images; "
+            "`ghcr.io/*`: requests for a whole registry. In any spelling. The tag `latest` also finds pulls "
+            "that were recorded without a tag, such as those of the kubelet."
         },
     )
     request_id = _filter()
