@@ -9,7 +9,16 @@ from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
 from chassis.runtime.readiness import Check, readiness
-from chassis.web import authentication, docs, interface, limits, metrics_route, problems, request_telemetry
+from chassis.web import (
+    authentication,
+    docs,
+    interface,
+    limits,
+    metrics_route,
+    problems,
+    query_parameters,
+    request_telemetry,
+)
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
@@ -56,6 +65,7 @@ def create_app(
         metrics_route.install(app, expose)
     request_telemetry.install(app)  # before authentication, so that refused requests are logged
     authentication.install(app, authenticate, refused)
+    query_parameters.install(app)
     return app
 
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem
+from chassis.web import query_parameters
 from chassis.web.problems import Problem, field_errors, invalid
 
 MAX_DEPTH = 32
@@ -82,7 +83,17 @@ class Blueprint(SmorestBlueprint):
         unbounded = list(_lists(made))
         if unbounded:
             raise ValueError(f"{type(made).__name__} has lists without a limit: {', '.join(unbounded)}")
-        return super().arguments(schema, **options)
+        parse = super().arguments(schema, **options)
+        if options.get("location") != "query":
+            return parse
+        names = [field.data_key or name for name, field in made.fields.items()]
+
+        def decorated(view: Any) -> Any:
+            parsing = parse(view)
+            query_parameters.knows(parsing, names)
+            return parsing
+
+        return decorated
 
 
 def _lists(schema: marshmallow.Schema) -> Iterator[str]:

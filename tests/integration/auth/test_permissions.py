@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from chassis.authentication.tokens import TokenScope, parse
 from chassis.runtime.clock import now
@@ -108,6 +109,15 @@ class Api:
 
     def refusal(self, route: tuple[str, str], token: str | None) -> str | None:
         """The code with which the token is refused; `None` if it is accepted."""
+        answer = self.answer(route, token)
+        code: str | None = (answer.get_json(silent=True) or {}).get("code")
+        assert answer.status_code < 500, answer.text
+        if answer.status_code == 401 or code in REFUSALS:
+            return code
+        return None
+
+    def answer(self, route: tuple[str, str], token: str | None, query: str = "") -> TestResponse:
+        """The response to a request for a route."""
         method, rule = route
         path = (
             rule.replace("<account_id>", ACCOUNT)
@@ -117,14 +127,13 @@ class Api:
             .replace("<token_id>", "unknown")
         )
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        answer = self.app.test_client().open(
-            path, method=method, headers=headers, json=BODIES.get(route, {}) if method != "GET" else None
+        return self.app.test_client().open(
+            path,
+            method=method,
+            headers=headers,
+            query_string=query,
+            json=BODIES.get(route, {}) if method != "GET" else None,
         )
-        code: str | None = (answer.get_json(silent=True) or {}).get("code")
-        assert answer.status_code < 500, answer.text
-        if answer.status_code == 401 or code in REFUSALS:
-            return code
-        return None
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +187,30 @@ def test_a_route_accepts_the_principals_of_the_table_and_no_other(api: Api, rout
     assert not wrong
     for invalid in (None, api.expired, api.revoked, "rgcs_no_token"):
         assert api.refusal(route, invalid) == (None if public else "unauthenticated")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route[1].startswith("/v1")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("dryrun=true", "/dryrun"),
+        ("x%2Fy=1", "/x~1y"),
+        ("=1", "/"),
+        ("dry_run=false&dry_run=true", "/dry_run"),
+    ],
+)
+def test_no_route_ignores_a_parameter_of_the_query(
+    api: Api, route: tuple[str, str], query: str, pointer: str
+) -> None:
+    answer = api.answer(route, api.tokens["admin", "unlimited"], query)
+    assert answer.status_code == 422, answer.text
+    assert {error["pointer"] for error in answer.get_json()["errors"]} == {pointer}
+    assert api.refusal(route, None) == "unauthenticated", "the parameters of strangers are not checked"
+
+
+def test_a_known_parameter_is_given_once(api: Api) -> None:
+    route = ("GET", f"{_C}")
+    answer = api.answer(route, api.tokens["admin", "unlimited"], "limit=1&limit=2&name=a")
+    assert [(error["pointer"], error["code"]) for error in answer.get_json()["errors"]] == [
+        ("/limit", "repeated")
+    ]
