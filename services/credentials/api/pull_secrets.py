@@ -1,6 +1,8 @@
 """`POST …/pull-secrets`: the only route that returns secrets, after their issuance is recorded."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -16,10 +18,11 @@ from contracts.issuance_events import MAX_IMAGES, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.api.credential_choice import CredentialChoice, choice_of
+from credentials.api.dry_run import DryRunArguments
 from credentials.api.requested_images import requested_images
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
-from credentials.domain.issuance import PullSecretRequest
+from credentials.domain.issuance import Grant, Image, PullSecretRequest
 from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 
 Body = dict[str, Any]
@@ -125,6 +128,7 @@ class PullSecretSchema(Schema):
         allow_none=True,
         metadata={"description": "When the first expires: the expiry of a credential or of a created login."},
     )
+    dry_run = fields.Boolean(metadata={"description": "`true`, only in a dry run, which has no secret."})
 
 
 def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blueprint:
@@ -133,24 +137,33 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
 
     @routes.route("/v1/accounts/<account_id>/pull-secrets", methods=["POST"])
     @routes.arguments(PullSecretInput)
+    @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, PullSecretSchema)
     @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
-    def issue_pull_secret(body: Body, account_id: str) -> Response:
+    def issue_pull_secret(body: Body, arguments: Body, account_id: str) -> Response:
         """Issue the secret that a workload needs to pull its images. It is recorded first.
 
         Either every image gets a credential, or none. A repeated Idempotency-Key writes no second record, but
         the request is decided again: a credential that was restricted or removed since is not issued.
+
+        A dry run has the decision, without a secret. It does not read the secret, so it does not find that it
+        is lost, that a cloud refuses it, or that it has no password.
         """
         authorise_project(body["project_id"])
         wanted = _wanted(body)
-        pull_secret = issuer.issue(command_request(account_id, request_fingerprint), wanted)
+        request = command_request(account_id, request_fingerprint, **arguments)
+        if request.dry_run:
+            decided = issuer.decided(request, wanted)
+            anonymous = [refusal.image for refusal in decided.anonymous]
+            return json_response({**_decision_body(wanted, decided.grants, anonymous), "dry_run": True})
+        pull_secret = issuer.issue(request, wanted)
         headers = {
             **command_headers(pull_secret.issuance_id, pull_secret.version, pull_secret.version),
             "Cache-Control": "no-store",
         }
         if pull_secret.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return json_response(_response_body(account_id, wanted, pull_secret), 200, headers)
+        return json_response(_issued_body(account_id, wanted, pull_secret), 200, headers)
 
     return routes
 
@@ -184,18 +197,27 @@ def _wanted(body: Body) -> PullSecretRequest:
     )
 
 
-def _response_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:
-    grants = [one.grant for one in pull_secret.issued]
+def _issued_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:
+    body = _decision_body(
+        wanted,
+        [one.grant for one in pull_secret.issued],
+        pull_secret.anonymous,
+        [one.expires_at for one in pull_secret.issued],
+    )
+    return {**body, wanted.format: _secret(account_id, wanted, pull_secret)}
+
+
+def _decision_body(
+    wanted: PullSecretRequest,
+    grants: Sequence[Grant],
+    anonymous: Sequence[Image],
+    expiries: Sequence[datetime | None] = (),
+) -> dict[str, Any]:
+    """The response without the secret. `expiries` are those of created logins."""
     keys = auth_keys(grants)
-    expiries = [
-        expiry
-        for one in pull_secret.issued
-        for expiry in (one.expires_at, one.grant.candidate.expires_at)
-        if expiry is not None
-    ]
+    known = [*expiries, *(grant.candidate.expires_at for grant in grants)]
     return {
         "format": wanted.format,
-        wanted.format: _secret(account_id, wanted, pull_secret),
         "credentials": [
             {
                 "credential_id": grant.candidate.credential_id,
@@ -205,8 +227,8 @@ def _response_body(account_id: str, wanted: PullSecretRequest, pull_secret: Pull
             }
             for grant in grants
         ],
-        "anonymous_images": [str(image) for image in pull_secret.anonymous],
-        "expires_at": min(expiries, default=None),
+        "anonymous_images": [str(image) for image in anonymous],
+        "expires_at": min((expiry for expiry in known if expiry is not None), default=None),
     }
 
 
