@@ -69,11 +69,6 @@ class ImageReference:
             raise InvalidReference(error.code, error.detail, pointer) from None
 
 
-def is_host(first: str) -> bool:
-    """Whether the first component of an image is a host. Otherwise it is a namespace of Docker Hub."""
-    return first == "localhost" or "." in first or ":" in first
-
-
 def _parse(text: str) -> ImageReference:
     if not text or len(text) > _MAX_TEXT:
         _refuse("invalid_reference", "enter an image, such as nginx:1.27 or registry.example.com/team/app")
@@ -122,7 +117,7 @@ def _split_host(name: str) -> tuple[str, str]:
     A first component that cannot be a host is a namespace of Docker Hub.
     """
     first, slash, rest = name.partition("/")
-    if not slash or not is_host(first):
+    if not slash or not (first == "localhost" or "." in first or ":" in first):
         return DOCKER_HUB, name
     return canonical_host(first), rest
 

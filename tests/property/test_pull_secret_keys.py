@@ -2,8 +2,7 @@
 
 Kubernetes: `pkg/credentialprovider` tries every key whose host is equal and whose path is a plain prefix, in reverse
 order of the keys; Docker Hub's key is the last resort. containers-auth.json(5): the repository, then one segment less
-at a time, then the host. Both: `docs/reference/image-references.md`, "Matching". go-containerregistry's keyring of
-Kubernetes does the same as Kubernetes, with `index.docker.io` for Docker Hub. Docker looks for the host only.
+at a time, then the host. Both: `docs/reference/image-references.md`, "Matching".
 """
 
 from collections.abc import Mapping
@@ -29,13 +28,6 @@ USE = RequestedUse(project_id="shop", operation="pull", at=NOW)
 HUB = "https://index.docker.io/v1/"
 HOSTS = st.sampled_from(["docker.io", "reg.io", "reg.io:5000"])
 PATHS = st.lists(st.sampled_from(["a", "ab", "b"]), min_size=1, max_size=3).map("/".join)
-SPELLINGS = st.fixed_dictionaries(
-    {},
-    optional={
-        "docker.io": st.just(["registry-1.docker.io", "registry.hub.docker.com"]),
-        "reg.io": st.just(["reg.io:443"]),
-    },
-)
 IMAGES = st.builds(lambda host, path: ImageReference.parse(f"{host}/{path}"), HOSTS, PATHS)
 
 
@@ -60,23 +52,20 @@ CANDIDATES = st.lists(st.tuples(HOSTS, st.lists(PATHS, max_size=2)), max_size=6)
 )
 
 
-def tried_by_kubernetes(auths: Mapping[str, Any], image: ImageReference, written: str = "") -> list[str]:
-    """The keys for an image whose host is `written` in another spelling."""
+def tried_by_kubernetes(auths: Mapping[str, Any], image: ImageReference) -> list[str]:
     found = []
     for key in sorted(auths, reverse=True):
         host, _, path = key.removeprefix("https://").partition("/")
         path = path.removeprefix("v1/")
-        if host == (written or image.registry_host) and image.repository.startswith(path):
+        if host == image.registry_host and image.repository.startswith(path):
             found.append(key)
     if not found and image.registry_host == "docker.io" and HUB in auths:
         found.append(HUB)
     return [auths[key]["username"] for key in found]
 
 
-def found_by_containers_auth(
-    auths: Mapping[str, Any], image: ImageReference, written: str = ""
-) -> str | None:
-    segments = f"{written or image.registry_host}/{image.repository}".split("/")
+def found_by_containers_auth(auths: Mapping[str, Any], image: ImageReference) -> str | None:
+    segments = f"{image.registry_host}/{image.repository}".split("/")
     for length in range(len(segments), 0, -1):
         entry = auths.get("/".join(segments[:length]))
         if entry:
@@ -84,9 +73,9 @@ def found_by_containers_auth(
     return str(auths[HUB]["username"]) if image.registry_host == "docker.io" and HUB in auths else None
 
 
-@given(st.lists(IMAGES, min_size=1, max_size=5), CANDIDATES, SPELLINGS)
+@given(st.lists(IMAGES, min_size=1, max_size=5), CANDIDATES)
 def test_clients_find_the_credential_of_each_image_first(
-    images: list[ImageReference], candidates: list[Candidate], spellings: dict[str, list[str]]
+    images: list[ImageReference], candidates: list[Candidate]
 ) -> None:
     wanted = PullSecretRequest(
         images=tuple(images),
@@ -100,22 +89,13 @@ def test_clients_find_the_credential_of_each_image_first(
         Issued(grant=grant, login=RegistryLogin(username=grant.candidate.name, password=Secret("a-password")))
         for grant in found.grants
     ]
-    auths = docker_config(issued, spellings)["auths"]
-    assert sum(len(keys) for keys in auth_keys(found.grants, spellings).values()) == len(auths)
+    auths = docker_config(issued)["auths"]
+    assert sum(len(keys) for keys in auth_keys(found.grants).values()) == len(auths)
     for grant in found.grants:
         for image in grant.images:
             assert isinstance(image, ImageReference)
             assert tried_by_kubernetes(auths, image)[:1] == [grant.candidate.name]
             assert found_by_containers_auth(auths, image) == grant.candidate.name
-            host = image.registry_host
-            ggcr = "index.docker.io" if host == "docker.io" else host
-            for written in (ggcr, *spellings.get(host, ())):
-                assert tried_by_kubernetes(auths, image, written)[:1] == [grant.candidate.name]
-                assert found_by_containers_auth(auths, image, written) == grant.candidate.name
-            general = not grant.candidate.repository_prefixes
-            if general or sum(each.candidate.registry_host == host for each in found.grants) == 1:
-                for written in (HUB if host == "docker.io" else host, *spellings.get(host, ())):
-                    assert auths[written]["username"] == grant.candidate.name, "Docker finds it by the host"
     for refusal in found.anonymous:
         assert isinstance(refusal.image, ImageReference)
         assert tried_by_kubernetes(auths, refusal.image) == []

@@ -19,7 +19,7 @@ from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
-from credentials.api.requested_images import other_spellings, requested_images
+from credentials.api.requested_images import requested_images
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
 from credentials.domain.issuance import Grant, Image, PullSecretRequest
@@ -100,9 +100,8 @@ class IssuedCredentialSchema(Schema):
         fields.String(),
         metadata={
             "description": "Its keys under `auths`: the host; or repositories such as `ghcr.io/acme/shop` if "
-            "several credentials of one host are issued, with the host for the one without prefixes. "
-            "Kubernetes and containers-auth.json(5) accept repositories, the Docker CLI does not. Hosts are "
-            "in their canonical spelling and in those of the request."
+            "several credentials of one host are issued. Kubernetes and containers-auth.json(5) accept "
+            "repositories, the Docker CLI does not."
         },
     )
 
@@ -195,7 +194,6 @@ def _wanted(body: Body) -> PullSecretRequest:
         allow_anonymous=body["allow_anonymous"],
         short_lived=body["short_lived"],
         chosen=choice_of(body),
-        spellings=other_spellings(body),
     )
 
 
@@ -216,7 +214,7 @@ def _decision_body(
     expiries: Sequence[datetime | None] = (),
 ) -> dict[str, Any]:
     """The response without the secret. `expiries` are those of created logins."""
-    keys = auth_keys(grants, wanted.spellings)
+    keys = auth_keys(grants)
     known = [*expiries, *(grant.candidate.expires_at for grant in grants)]
     return {
         "format": wanted.format,
@@ -237,11 +235,10 @@ def _decision_body(
 def _secret(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any] | None:
     match wanted.format:
         case "docker_config":
-            return docker_config(pull_secret.issued, wanted.spellings)
+            return docker_config(pull_secret.issued)
         case "kubernetes_secret":
             return kubernetes_secret(
                 pull_secret.issued,
-                spellings=wanted.spellings,
                 account_id=account_id,
                 project_id=wanted.project_id,
                 workload=wanted.workload,

@@ -7,7 +7,7 @@ from chassis.invalid_input import FieldProblem
 from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES
 from credentials.domain.issuance import Image
 from registries.errors import InvalidHost, InvalidReference
-from registries.image_reference import ImageReference, is_host
+from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
 
@@ -26,20 +26,6 @@ def requested_images(body: Mapping[str, Any]) -> tuple[list[Image], list[FieldPr
         return [WholeRegistry.parse(body["registry_host"])], []
     except (InvalidHost, InvalidReference) as error:
         return [], [FieldProblem(f"/{wholes[0]}", error.code, error.detail)]
-
-
-def other_spellings(body: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the spellings of hosts in valid images that are not canonical, by the canonical host.
-
-    A client looks for the login of the host as the image is written.
-    """
-    found: dict[str, list[str]] = {}
-    for text in body["images"] or filter(None, [body["repository"]]):
-        host, slash, _ = text.partition("/")
-        canonical = ImageReference.parse(text).registry_host
-        if slash and host != canonical and is_host(host) and host not in found.setdefault(canonical, []):
-            found[canonical].append(host)
-    return found
 
 
 def _several(texts: Sequence[str]) -> tuple[list[Image], list[FieldProblem]]:

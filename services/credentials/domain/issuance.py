@@ -7,8 +7,8 @@ has a credential, but not for this project or image, pulling without a login wou
 `pull_secret_formats` has the formats in which a secret is issued.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.issuance_events import (
@@ -40,7 +40,6 @@ class PullSecretRequest:
     allow_anonymous: bool
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
     chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
-    spellings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # other ones of the canonical hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

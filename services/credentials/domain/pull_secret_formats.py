@@ -2,14 +2,9 @@
 
 The keys under `auths` are those that clients look for. If one credential of a host is issued, its key is the
 host (`https://index.docker.io/v1/` for Docker Hub), which every client finds. If several credentials of a
-host are issued, the keys are the repositories (`ghcr.io/acme/shop`), so that each image matches its own key
-first, and the host is the key of the one without prefixes. Kubernetes, which compares keys as plain text, and
-Podman, Buildah and Skopeo (containers-auth.json(5)) use the longest match. The Docker CLI knows only hosts:
-it uses the one without prefixes for every image. For Docker Hub, go-containerregistry looks for repositories
-of `index.docker.io`, and the others for those of `docker.io`.
-
-A client looks for the host as the image is written. Other spellings in the request (`ghcr.io:443`) are keys,
-too.
+host are issued for different repositories, the keys are the repositories (`ghcr.io/acme/shop`), so that each
+image matches its own key first. Kubernetes, which compares keys as plain text, and Podman, Buildah and Skopeo
+(containers-auth.json(5)) use the longest match. The Docker CLI knows only hosts and cannot use such a file.
 Sources: `docs/reference/docker-config.md`, "Keys"; `docs/reference/image-references.md`, "Matching".
 """
 
@@ -21,22 +16,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from contracts.issuance_events import Workload
 from credentials.domain.issuance import Grant
-from registries.hosts import DOCKER_HUB, config_key
+from registries.hosts import config_key
 from registries.logins.registry_login import RegistryLogin
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _MAX_SLUG = 40
 _HASH_DIGITS = 10
-_GGCR_DOCKER_HUB = "index.docker.io"
-
-Spellings = Mapping[str, Sequence[str]]  # of a canonical host, in the images of a request
-AS_CANONICAL: Spellings = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,51 +38,38 @@ class Issued:
     expires_at: datetime | None = None
 
 
-def auth_keys(grants: Sequence[Grant], spellings: Spellings = AS_CANONICAL) -> dict[UUID, tuple[str, ...]]:
+def auth_keys(grants: Sequence[Grant]) -> dict[UUID, tuple[str, ...]]:
     """Return the keys of each credential in a Docker configuration."""
     per_host = Counter(grant.candidate.registry_host for grant in grants)
     return {
-        grant.candidate.credential_id: _keys(
-            grant,
-            spellings.get(grant.candidate.registry_host, ()),
-            only_of_host=per_host[grant.candidate.registry_host] == 1,
-        )
+        grant.candidate.credential_id: _keys(grant, only_of_host=per_host[grant.candidate.registry_host] == 1)
         for grant in grants
     }
 
 
-def _keys(grant: Grant, spellings: Sequence[str], *, only_of_host: bool) -> tuple[str, ...]:
+def _keys(grant: Grant, *, only_of_host: bool) -> tuple[str, ...]:
     host = grant.candidate.registry_host
-    keys = [config_key(host), *spellings] if only_of_host or not grant.candidate.repository_prefixes else []
-    if not only_of_host:
-        twins = (_GGCR_DOCKER_HUB,) if host == DOCKER_HUB else ()
-        hosts = (host, *twins, *spellings)
-        keys.extend(f"{each}/{image.repository}" for each in hosts for image in grant.images)
-    return tuple(dict.fromkeys(keys))
+    if only_of_host:
+        return (config_key(host),)
+    return tuple(dict.fromkeys(f"{host}/{image.repository}" for image in grant.images))
 
 
-def docker_config(issued: Sequence[Issued], spellings: Spellings = AS_CANONICAL) -> dict[str, Any]:
+def docker_config(issued: Sequence[Issued]) -> dict[str, Any]:
     """Return a Docker `config.json`. It contains the secrets in plain text: do not store it."""
-    keys = auth_keys([one.grant for one in issued], spellings)
+    keys = auth_keys([one.grant for one in issued])
     return {
         "auths": {key: _entry(one.login) for one in issued for key in keys[one.grant.candidate.credential_id]}
     }
 
 
 def kubernetes_secret(
-    issued: Sequence[Issued],
-    *,
-    account_id: str,
-    project_id: str,
-    workload: Workload,
-    spellings: Spellings = AS_CANONICAL,
+    issued: Sequence[Issued], *, account_id: str, project_id: str, workload: Workload
 ) -> dict[str, Any]:
     """Return a Secret to apply unchanged.
 
     Its name is derived from the account, project and workload, so that the next one replaces it. Kubernetes
     ignores identity tokens; tools that read the Secret as a file use them.
     """
-    document = json.dumps(docker_config(issued, spellings), separators=(",", ":"))
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -106,7 +83,7 @@ def kubernetes_secret(
             },
             "annotations": {"regcred/workload": f"{workload.kind}/{workload.name}"},
         },
-        "data": {".dockerconfigjson": _base64(document)},
+        "data": {".dockerconfigjson": _base64(json.dumps(docker_config(issued), separators=(",", ":")))},
     }
 
 
