@@ -140,7 +140,7 @@ def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
     return {
         host: same_host[0]
         if len(same_host) == 1
-        else next((grant for grant in same_host if not grant.candidate.repository_prefixes), None)
+        else next((grant for grant in same_host if grant.candidate.of_all_repositories), None)
         for host, same_host in hosts.items()
     }
 
