@@ -32,7 +32,7 @@ test-browser: setup-dev ## console and documentation in Chromium, with and witho
 	$(PYTEST) tests/browser
 
 test-clients: setup-dev ## skopeo, podman, crane and other clients pull with secrets that regcred issues
-	$(PARALLEL) -m clients tests/e2e
+	$(PARALLEL) -m clients tests/e2e tests/integration/issuing/clients
 
 test-judges: setup-dev ## independent programs read the contract documents; installs them with npm
 	mkdir -p .cache/judges

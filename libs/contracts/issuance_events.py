@@ -25,9 +25,10 @@ MAX_IMAGES = 100  # of one request
 MAX_REGISTRIES = 10  # of one request, so that a refusal of all images is a few events
 MAX_REFUSED_CANDIDATES = 100
 
-RefusalReason = Literal[
+_FirstRefusalReason = Literal[  # of version 1, which is released
     "no_matching_credential", "no_eligible_credential", "identity_token", "login_refused", "secret_unreadable"
 ]
+RefusalReason = Literal[_FirstRefusalReason, "one_login_per_host"]
 SecretFormat = Literal["docker_config", "kubernetes_secret", "basic"]
 IssuanceId = Annotated[UUID, Meta(description="The request for the pull secret; the id of its stream.")]
 
@@ -65,12 +66,17 @@ class SecretIssued:
     format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
 
 
+_FIRST_REASONS = (
+    "The account has no credential for that registry; it has one, but not for this project or image; the "
+    "secret is an identity token, which has no such format; the cloud refuses the stored keys; the stored "
+    "secret cannot be read any more"
+)
+_FirstReason = Annotated[_FirstRefusalReason, Meta(description=f"{_FIRST_REASONS}.")]
 _Reason = Annotated[
     RefusalReason,
     Meta(
-        description="The account has no credential for that registry; it has one, but not for this "
-        "project or image; the secret is an identity token, which has no such format; the cloud refuses "
-        "the stored keys; the stored secret cannot be read any more."
+        description=f"{_FIRST_REASONS}; the client looks up one login for each host, and another credential "
+        "has it."
     ),
 ]
 
@@ -103,7 +109,7 @@ class SecretRefused:
     workload: Workload
     registry_host: RegistryHost
     image: Image
-    reason: _Reason
+    reason: _FirstReason
     anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
     candidates: Annotated[
         tuple[RefusedCandidate, ...],

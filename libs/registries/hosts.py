@@ -25,10 +25,11 @@ from registries.errors import InvalidHost
 from registries.repository_names import REPOSITORY_NAME
 
 DOCKER_HUB = "docker.io"
+DOCKER_HUB_OLD_NAME = "index.docker.io"  # clients read it as docker.io; go-containerregistry still uses it
 DOCKER_HUB_CONFIG_KEY = "https://index.docker.io/v1/"
 # Without `hub.docker.com`, which is the API of the web site and not a registry.
 DOCKER_HUB_ALIASES = frozenset(
-    {DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+    {DOCKER_HUB, DOCKER_HUB_OLD_NAME, "registry-1.docker.io", "registry.hub.docker.com"}
 )
 
 HTTP_PORT = 80

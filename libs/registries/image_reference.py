@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from registries.errors import InvalidHost, InvalidReference
-from registries.hosts import DOCKER_HUB, canonical_host
+from registries.hosts import DOCKER_HUB, DOCKER_HUB_OLD_NAME, canonical_host
 from registries.repository_names import REPOSITORY_NAME
 
 DEFAULT_TAG = "latest"
@@ -67,6 +67,21 @@ class ImageReference:
             raise InvalidReference(error.code, f"in the registry: {error.detail}", pointer) from None
         except InvalidReference as error:
             raise InvalidReference(error.code, error.detail, pointer) from None
+
+
+def name_as_written(text: str, canonical: str) -> str | None:
+    """The name by which clients look up an image, where its user writes the host in a spelling of its own.
+
+    `text` is a valid reference, and `canonical` its canonical host. The name has no tag and no digest. It is
+    `None` if clients look up the canonical name: they change `nginx` and `index.docker.io/nginx` themselves,
+    but neither `registry.hub.docker.com/acme/shop` nor `reg.example.com:443/shop`.
+    """
+    name, _, _ = text.partition("@")
+    first, slash, _ = name.partition("/")
+    if not slash or not _is_host(first) or first in {canonical, DOCKER_HUB, DOCKER_HUB_OLD_NAME}:
+        return None
+    path, slash, last = name.rpartition("/")
+    return path + slash + last.partition(":")[0]
 
 
 def _parse(text: str) -> ImageReference:
@@ -117,9 +132,13 @@ def _split_host(name: str) -> tuple[str, str]:
     A first component that cannot be a host is a namespace of Docker Hub.
     """
     first, slash, rest = name.partition("/")
-    if not slash or not (first == "localhost" or "." in first or ":" in first):
+    if not slash or not _is_host(first):
         return DOCKER_HUB, name
     return canonical_host(first), rest
+
+
+def _is_host(first_component: str) -> bool:
+    return first_component == "localhost" or "." in first_component or ":" in first_component
 
 
 def _refuse(code: str, detail: str) -> NoReturn:

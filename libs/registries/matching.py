@@ -104,6 +104,11 @@ class Candidate:
     verification: VerificationStatus
     added_at: datetime
 
+    @property
+    def of_all_repositories(self) -> bool:
+        """Whether it is for every repository of its registry."""
+        return not self.repository_prefixes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedUse:

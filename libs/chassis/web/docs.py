@@ -45,7 +45,10 @@ PROBLEMS = {
     "`allow_anonymous` omits them.",
     "no_eligible_credential": "The account has credentials for that registry, but none for this project or "
     "image; `errors` has the reasons, POST …/resolutions those of each credential.",
-    "format_not_possible": "The credential is an identity token, not a password; ask for a docker_config.",
+    "format_not_possible": "The credential is an identity token, not a password, which the format or the "
+    "client needs; ask for a docker_config.",
+    "one_login_per_host": "The `client` looks up one login for each host, and the request needs several; "
+    "`errors` names the images to request on their own.",
     "login_refused": "The cloud refuses the credential's keys; rotate it. The detail has the reason.",
     "secret_unreadable": "The stored secret cannot be read any more, also not later; rotate the credential.",
     "login_unavailable": "The cloud that creates the login is unavailable; try again after Retry-After.",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response
 from marshmallow import Schema, fields, validate
@@ -19,10 +19,10 @@ from contracts.schemas import WorkloadSchema
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
-from credentials.api.requested_images import requested_images
+from credentials.api.requested_images import names_as_written, requested_images
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
-from credentials.domain.issuance import Grant, Image, PullSecretRequest
+from credentials.domain.issuance import Client, Grant, Image, PullSecretRequest
 from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 
 Body = dict[str, Any]
@@ -64,6 +64,19 @@ class PullSecretInput(CredentialChoice):
         validate=validate.OneOf(["docker_config", "kubernetes_secret", "basic"]),
         metadata={"description": "`basic` is for exactly one image."},
     )
+    client = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.OneOf(get_args(Client)),
+        metadata={
+            "description": "The client that reads the secret. What it cannot use is refused, and not issued "
+            "in a file that does not work. `docker`: clients that look up hosts only (Docker, docker-py, "
+            "oras). If several credentials of a host are needed, images whose credential is not the one "
+            "without repository prefixes are refused with `one_login_per_host`. `podman`: Podman, Buildah, "
+            "Skopeo. `kubernetes`: the kubelet, which cannot use identity tokens. `crane`: crane, ko and "
+            "others with go-containerregistry, such as Flux and Tekton. By default nothing is refused."
+        },
+    )
     allow_anonymous = fields.Boolean(
         load_default=False,
         metadata={
@@ -99,9 +112,10 @@ class IssuedCredentialSchema(Schema):
     auth_keys = fields.List(
         fields.String(),
         metadata={
-            "description": "Its keys under `auths`: the host; or repositories such as `ghcr.io/acme/shop` if "
-            "several credentials of one host are issued. Kubernetes and containers-auth.json(5) accept "
-            "repositories, the Docker CLI does not."
+            "description": "Its keys under `auths`: the host. If several credentials of one host are issued, "
+            "the one without repository prefixes has the host, and the others have repositories such as "
+            "`ghcr.io/acme/shop`, which Docker does not look up. A host that the request writes in another "
+            "spelling (`ghcr.io:443`) is a key in this spelling too."
         },
     )
 
@@ -194,6 +208,8 @@ def _wanted(body: Body) -> PullSecretRequest:
         allow_anonymous=body["allow_anonymous"],
         short_lived=body["short_lived"],
         chosen=choice_of(body),
+        client=body["client"],
+        as_written=names_as_written(body, images),
     )
 
 

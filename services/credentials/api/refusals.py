@@ -126,7 +126,10 @@ def _of_images(error: NotIssuable) -> Problem:
     if "login_refused" in reasons:
         detail = "the cloud refuses the stored keys; verify the credential to see the reason"
         return Problem(409, "login_refused", detail, errors, headers)
-    detail = "the credential is an identity token and has no password; request a docker_config"
+    if "one_login_per_host" in reasons:
+        detail = "the client looks up one login for each host; request these images one by one"
+        return Problem(409, "one_login_per_host", detail, errors, headers)
+    detail = "the credential is an identity token and has no password; this format or client needs one"
     return Problem(409, "format_not_possible", detail, errors, headers)
 
 
@@ -138,6 +141,8 @@ def _of_image(refusal: Refusal) -> FieldProblem:
         detail = f"{refusal.image}: the account has no credential for {refusal.image.registry_host}"
     elif refusal.reason == "login_refused":
         detail = f"{refusal.image}: its credential's keys are refused"
+    elif refusal.reason == "one_login_per_host":
+        detail = f"{refusal.image}: another credential has the login of {refusal.image.registry_host}"
     elif refusal.reason == "secret_unreadable":
         detail = f"{refusal.image}: its credential's stored secret cannot be read"
     else:

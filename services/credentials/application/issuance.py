@@ -16,7 +16,6 @@ from uuid import UUID
 
 import structlog
 
-from contracts.issuance_events import RefusalReason
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
@@ -30,6 +29,7 @@ from credentials.domain.issuance import (
     Refusal,
     events_of,
     plan,
+    refusals_of,
     refused_events,
 )
 from credentials.domain.pull_secret_formats import Issued
@@ -166,7 +166,7 @@ class Issuer:
             path = SecretPath(request.account_id, credential_id)
             stored = read_secret(self._secrets, path, version, read_stored_login)
         except StoredSecretUnreadable as error:
-            refusals = _refusals_of(wanted, grant, "secret_unreadable")
+            refusals = refusals_of(wanted, grant, "secret_unreadable")
             raise _Unreadable(type(error).__name__, refusals) from None
         try:
             minted = self._minter.login(
@@ -179,7 +179,7 @@ class Issuer:
             log.warning("login_not_made", credential_id=str(credential_id), code=failure.code)
             if not failure.refused:
                 raise
-            raise _LoginRefused(_refusals_of(wanted, grant, "login_refused")) from None
+            raise _LoginRefused(refusals_of(wanted, grant, "login_refused")) from None
         return Issued(grant=grant, login=minted.login, expires_at=minted.expires_at)
 
     def _recorded(
@@ -232,21 +232,14 @@ class Issuer:
 
 
 def _without_password(wanted: PullSecretRequest, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:
-    """Return refusals for the images whose login has no password, if the format requires one."""
-    if wanted.format != "basic":
+    """Return refusals for the images whose login has no password, if format or client requires one."""
+    if wanted.format != "basic" and wanted.client != "kubernetes":
         return ()
     return tuple(
         refusal
         for one in issued
         if one.login.password is None
-        for refusal in _refusals_of(wanted, one.grant, "identity_token")
-    )
-
-
-def _refusals_of(wanted: PullSecretRequest, grant: Grant, reason: RefusalReason) -> tuple[Refusal, ...]:
-    return tuple(
-        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
-        for image in grant.images
+        for refusal in refusals_of(wanted, one.grant, "identity_token")
     )
 
 

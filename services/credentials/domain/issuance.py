@@ -7,8 +7,10 @@ has a credential, but not for this project or image, pulling without a login wou
 `pull_secret_formats` has the formats in which a secret is issued.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Literal
 from uuid import UUID
 
 from contracts.issuance_events import (
@@ -27,11 +29,18 @@ from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
 
 Image = ImageReference | WholeRepository | WholeRegistry
+Client = Literal["docker", "podman", "kubernetes", "crane"]
+CLIENT_OF_HOSTS: Client = "docker"  # the others look up repositories as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSecretRequest:
-    """A request for a pull secret. An image may occur twice. A whole repository or registry is alone."""
+    """A request for a pull secret. An image may occur twice. A whole repository or registry is alone.
+
+    `as_written` has the names that clients look up for images whose host the request writes in a spelling of
+    its own (`registries.image_reference.name_as_written`). `client` is the one that reads the secret, if the
+    caller names it.
+    """
 
     images: tuple[Image, ...]
     project_id: str
@@ -40,14 +49,17 @@ class PullSecretRequest:
     allow_anonymous: bool
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
     chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
+    client: Client | None = None
+    as_written: Mapping[Image, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A credential whose secret is issued, and its images."""
+    """A credential whose secret is issued, its images, and other names under which clients look them up."""
 
     candidate: Candidate
     images: tuple[Image, ...]
+    as_written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +109,12 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
         found = match(image, known, use)
         if found.selection is not None:
             candidate = found.selection.candidate
-            earlier = grants.get(candidate.credential_id)
-            images = (*earlier.images, image) if earlier else (image,)
-            grants[candidate.credential_id] = Grant(candidate=candidate, images=images)
+            earlier = grants.get(candidate.credential_id, Grant(candidate=candidate, images=()))
+            grants[candidate.credential_id] = Grant(
+                candidate=candidate,
+                images=(*earlier.images, image),
+                as_written=(*earlier.as_written, *wanted.as_written.get(image, ())),
+            )
         elif found.candidates:
             refusals.append(
                 Refusal(
@@ -109,7 +124,48 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
         else:
             refusal = Refusal(index=index, image=image, reason="no_matching_credential", candidates=())
             (anonymous if wanted.allow_anonymous else refusals).append(refusal)
-    return IssuancePlan(grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous))
+    served = _served(wanted, tuple(grants.values()))
+    refusals.extend(
+        refusal
+        for grant in grants.values()
+        if grant not in served
+        for refusal in refusals_of(wanted, grant, "one_login_per_host")
+    )
+    refusals.sort(key=attrgetter("index"))
+    return IssuancePlan(grants=served, refusals=tuple(refusals), anonymous=tuple(anonymous))
+
+
+def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
+    """Return for each host the grant that has the login of the whole host, if one has it.
+
+    It is the only grant of the host, or the one of the credential without repository prefixes. There is at
+    most one of these: their rank does not depend on the image.
+    """
+    hosts: dict[str, list[Grant]] = {}
+    for grant in grants:
+        hosts.setdefault(grant.candidate.registry_host, []).append(grant)
+    return {
+        host: same_host[0]
+        if len(same_host) == 1
+        else next((grant for grant in same_host if grant.candidate.of_all_repositories), None)
+        for host, same_host in hosts.items()
+    }
+
+
+def _served(wanted: PullSecretRequest, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """Return the grants whose login the client finds. `basic` has one login, and no keys."""
+    if wanted.client != CLIENT_OF_HOSTS or wanted.format == "basic":
+        return grants
+    of_host = host_grants(grants)
+    return tuple(grant for grant in grants if of_host[grant.candidate.registry_host] is grant)
+
+
+def refusals_of(wanted: PullSecretRequest, grant: Grant, reason: RefusalReason) -> tuple[Refusal, ...]:
+    """Return refusals for all images of a grant."""
+    return tuple(
+        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
+        for image in grant.images
+    )
 
 
 def events_of(

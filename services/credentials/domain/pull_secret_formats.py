@@ -1,18 +1,27 @@
 """The formats of a pull secret: Docker configuration, Kubernetes Secret, username and password. Pure.
 
-The keys under `auths` are those that clients look for. If one credential of a host is issued, its key is the
-host (`https://index.docker.io/v1/` for Docker Hub), which every client finds. If several credentials of a
-host are issued for different repositories, the keys are the repositories (`ghcr.io/acme/shop`), so that each
-image matches its own key first. Kubernetes, which compares keys as plain text, and Podman, Buildah and Skopeo
-(containers-auth.json(5)) use the longest match. The Docker CLI knows only hosts and cannot use such a file.
-Sources: `docs/reference/docker-config.md`, "Keys"; `docs/reference/image-references.md`, "Matching".
+The keys under `auths` are those that clients look up. If one credential of a host is issued, its key is the
+host (`https://index.docker.io/v1/` for Docker Hub), which every client finds. If several credentials of one
+host are issued:
+
+- The credential without repository prefixes has the key of the host. Clients that look up hosts only, such as
+  Docker, always find this one.
+- Each other credential has the repositories of its images as keys (`ghcr.io/acme/shop`). Clients that look up
+  repositories try them before the host. Kubernetes compares keys as plain text, so an image of the first
+  credential also has a key of its own if its name begins with one of these keys.
+
+Docker Hub has several names. `https://index.docker.io/v1/` is its key for hosts. Podman and the kubelet look
+repositories up as `docker.io/acme/shop`, go-containerregistry as `index.docker.io/acme/shop`.
+
+A client looks up an image as its user writes it. If the request writes a host in another spelling
+(`reg.io:443`, `registry.hub.docker.com`), the same keys are added in that spelling.
+Sources: `docs/reference/docker-config.md`, "Keys"; `docs/integrations.md`, "Pull secrets".
 """
 
 import base64
 import hashlib
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +29,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.issuance_events import Workload
-from credentials.domain.issuance import Grant
-from registries.hosts import config_key
+from credentials.domain.issuance import Grant, host_grants
+from registries.hosts import DOCKER_HUB, DOCKER_HUB_OLD_NAME, config_key
 from registries.logins.registry_login import RegistryLogin
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
@@ -40,18 +49,34 @@ class Issued:
 
 def auth_keys(grants: Sequence[Grant]) -> dict[UUID, tuple[str, ...]]:
     """Return the keys of each credential in a Docker configuration."""
-    per_host = Counter(grant.candidate.registry_host for grant in grants)
-    return {
-        grant.candidate.credential_id: _keys(grant, only_of_host=per_host[grant.candidate.registry_host] == 1)
-        for grant in grants
-    }
+    of_host = host_grants(grants)
+    of_repositories = [grant for grant in grants if of_host[grant.candidate.registry_host] is not grant]
+    repositories = tuple(name for grant in of_repositories for name in _names(grant))
+    keys: dict[UUID, tuple[str, ...]] = {}
+    for grant in grants:
+        found = _names(grant)
+        if grant not in of_repositories:
+            hidden = (name for name in found if name.startswith(repositories))
+            found = (*_hosts(grant.candidate.registry_host, grants), *hidden)
+        keys[grant.candidate.credential_id] = tuple(dict.fromkeys(found))
+    return keys
 
 
-def _keys(grant: Grant, *, only_of_host: bool) -> tuple[str, ...]:
+def _hosts(host: str, grants: Sequence[Grant]) -> tuple[str, ...]:
+    """Return the keys of a whole host, in every spelling of the request."""
+    of_host = [grant for grant in grants if grant.candidate.registry_host == host]
+    # Beside repositories, docker-py takes the first key of the file for Docker Hub, unless this one exists.
+    hub = (DOCKER_HUB,) if host == DOCKER_HUB and len(of_host) > 1 else ()
+    as_written = (name.partition("/")[0] for grant in of_host for name in grant.as_written)
+    return (config_key(host), *hub, *as_written)
+
+
+def _names(grant: Grant) -> tuple[str, ...]:
+    """Return the repositories of the images, under every name by which clients look them up."""
     host = grant.candidate.registry_host
-    if only_of_host:
-        return (config_key(host),)
-    return tuple(dict.fromkeys(f"{host}/{image.repository}" for image in grant.images))
+    hosts = (DOCKER_HUB, DOCKER_HUB_OLD_NAME) if host == DOCKER_HUB else (host,)
+    canonical = (f"{name}/{image.repository}" for image in grant.images for name in hosts)
+    return (*canonical, *grant.as_written)
 
 
 def docker_config(issued: Sequence[Issued]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def add(client: FlaskClient, account: str, name: str, registry: str, **more: Any
 
 
 def pull(
-    client: FlaskClient, account: str, *images: str, headers: Json | None = None, **more: Any
+    client: FlaskClient, account: str, /, *images: str, headers: Json | None = None, **more: Any
 ) -> TestResponse:
     body = {"images": list(images), "project_id": "shop", "workload": WORKLOAD, **more}
     return client.post(f"/v1/accounts/{account}/pull-secrets", json=body, headers=headers)

@@ -35,7 +35,7 @@ def test_a_docker_config_has_an_entry_for_each_image(
     assert {key: entry["password"] for key, entry in auths.items()} == {
         "https://index.docker.io/v1/": f"{CANARY}-hub",
         "reg.example.com/team/app": f"{CANARY}-team",
-        "reg.example.com/x": f"{CANARY}-whole",
+        "reg.example.com": f"{CANARY}-whole",
     }
     assert [
         (given["credential_id"], given["images"], given["auth_keys"]) for given in body["credentials"]
@@ -46,7 +46,7 @@ def test_a_docker_config_has_an_entry_for_each_image(
             ["https://index.docker.io/v1/"],
         ),
         (team["id"], ["reg.example.com/team/app@sha256:" + "a" * 64], ["reg.example.com/team/app"]),
-        (whole["id"], ["reg.example.com/x:1"], ["reg.example.com/x"]),
+        (whole["id"], ["reg.example.com/x:1"], ["reg.example.com"]),
     ]
     assert body["expires_at"] == ends
     events = recorded(account)
@@ -103,3 +103,43 @@ def test_an_identity_token_is_issued_as_an_identity_token(
     refused = pull(client, account, "reg.example.com/x", format="basic")
     assert (refused.status_code, refused.get_json()["code"]) == (409, "format_not_possible")
     assert recorded(account)[-1]["reason"] == "identity_token"
+    ignored = pull(client, account, "reg.example.com/x", format="kubernetes_secret", client="kubernetes")
+    assert (ignored.status_code, ignored.get_json()["code"]) == (409, "format_not_possible")
+    assert pull(client, account, "reg.example.com/x", format="kubernetes_secret").status_code == 200
+
+
+def test_what_a_client_cannot_find_is_refused_and_recorded(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    add(client, account, "whole", "reg.example.com")
+    images = ("reg.example.com/x", "reg.example.com/team/app")
+    refused = pull(client, account, *images, client="docker")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "one_login_per_host")
+    assert [(error["pointer"], error["code"]) for error in refused.get_json()["errors"]] == [
+        ("/images/1", "one_login_per_host")
+    ]
+    [event] = recorded(account)
+    assert (event["type"], event["reason"], event["images"]) == (
+        "secret.refused",
+        "one_login_per_host",
+        ["reg.example.com/team/app:latest"],
+    )
+    assert pull(client, account, *images, client="podman").status_code == 200
+    unknown = pull(client, account, *images, client="nomad")
+    assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/client")
+
+
+def test_a_whole_registry_or_repository_has_the_key_of_its_spelling(
+    client: FlaskClient, account: str
+) -> None:
+    add(client, account, "hub", "docker.io", provider="dockerhub")
+    hub = "https://index.docker.io/v1/"
+    for field, text, keys in (
+        ("registry_host", "https://registry.hub.docker.com/v2/", [hub, "registry.hub.docker.com"]),
+        ("registry_host", hub, [hub]),
+        ("repository", "registry-1.docker.io/acme/x", [hub, "registry-1.docker.io"]),
+        ("repository", "acme/x", [hub]),
+    ):
+        [issued] = pull(client, account, **{field: text}).get_json()["credentials"]
+        assert issued["auth_keys"] == keys

@@ -137,7 +137,10 @@ def test_a_repository_is_recorded_without_a_tag(
     issued = pull(client, account, repository="REG.example.com:5000/team/app")
     assert issued.status_code == 200, issued.text
     assert issued.get_json()["credentials"][0]["images"] == ["reg.example.com:5000/team/app"]
-    assert list(issued.get_json()["docker_config"]["auths"]) == ["reg.example.com:5000"]
+    assert list(issued.get_json()["docker_config"]["auths"]) == [
+        "reg.example.com:5000",
+        "REG.example.com:5000",
+    ]
     refused = pull(client, account, repository="reg.example.com:5000/third")
     assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")
     assert [error["pointer"] for error in refused.get_json()["errors"]] == ["/repository"]

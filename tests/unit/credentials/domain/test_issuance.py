@@ -13,7 +13,15 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefusedV2, Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
+from credentials.api.requested_images import names_as_written
+from credentials.domain.issuance import (
+    Client,
+    IssuancePlan,
+    PullSecretRequest,
+    events_of,
+    plan,
+    refused_events,
+)
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from eventlog.events import encode
 from registries.image_reference import ImageReference
@@ -46,9 +54,12 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
 NOBODY = Restrictions(restricted=True, projects=())
 
 
-def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretRequest:
+def wanted(*images: str, allow_anonymous: bool = False, client: Client | None = None) -> PullSecretRequest:
+    parsed = tuple(ImageReference.parse(image) for image in images)
     return PullSecretRequest(
-        images=tuple(ImageReference.parse(image) for image in images),
+        images=parsed,
+        client=client,
+        as_written=names_as_written({"images": images}, parsed),
         project_id="shop",
         workload=WORKLOAD,
         format="docker_config",
@@ -171,17 +182,47 @@ def test_the_record_of_a_refusal_has_at_most_a_hundred_candidates() -> None:
         (
             ["ghcr.io/acme/x", "ghcr.io/other/x", "ghcr.io/acme/team/y"],
             [candidate(1, "ghcr.io", "acme/"), candidate(2, "ghcr.io", "acme/team", "third"), candidate(3)],
-            {1: ("ghcr.io/acme/x",), 3: ("ghcr.io/other/x",), 2: ("ghcr.io/acme/team/y",)},
+            {1: ("ghcr.io/acme/x",), 3: ("ghcr.io",), 2: ("ghcr.io/acme/team/y",)},
         ),
         (
             ["acme/x:1", "acme/x:2", "b/z", "nginx"],
             [candidate(1, "docker.io", "acme", "b"), candidate(2, "docker.io", "library")],
-            {1: ("docker.io/acme/x", "docker.io/b/z"), 2: ("docker.io/library/nginx",)},
+            {
+                1: ("docker.io/acme/x", "index.docker.io/acme/x", "docker.io/b/z", "index.docker.io/b/z"),
+                2: ("docker.io/library/nginx", "index.docker.io/library/nginx"),
+            },
         ),
         (
             ["acme/x", "nginx", "ghcr.io/x/y"],
             [candidate(1, "docker.io", "acme"), candidate(2, "docker.io"), candidate(3)],
-            {1: ("docker.io/acme/x",), 2: ("docker.io/library/nginx",), 3: ("ghcr.io",)},
+            {
+                1: ("docker.io/acme/x", "index.docker.io/acme/x"),
+                2: ("https://index.docker.io/v1/", "docker.io"),
+                3: ("ghcr.io",),
+            },
+        ),
+        (  # Kubernetes takes the first key for one of `acme2/x`, too
+            ["ghcr.io/acme", "ghcr.io/acme2/x"],
+            [candidate(1, "ghcr.io", "acme"), candidate(2)],
+            {1: ("ghcr.io/acme",), 2: ("ghcr.io", "ghcr.io/acme2/x")},
+        ),
+        (
+            ["ghcr.io:443/acme/x:1", "GHCR.io/acme/x:1@sha256:" + "a" * 64, "ghcr.io/acme/y"],
+            [candidate(1)],
+            {1: ("ghcr.io", "ghcr.io:443", "GHCR.io")},
+        ),
+        (
+            ["registry.hub.docker.com/acme/x:1", "registry-1.docker.io/b/y", "index.docker.io/nginx"],
+            [candidate(1, "docker.io", "acme"), candidate(2, "docker.io")],
+            {
+                1: ("docker.io/acme/x", "index.docker.io/acme/x", "registry.hub.docker.com/acme/x"),
+                2: (
+                    "https://index.docker.io/v1/",
+                    "docker.io",
+                    "registry.hub.docker.com",
+                    "registry-1.docker.io",
+                ),
+            },
         ),
     ],
 )
@@ -194,6 +235,22 @@ def test_keys_match_the_lookups_of_clients(
     assert {key: entry["username"] for key, entry in auths.items()} == {
         key: f"user-{number}" for number, of_one in keys.items() for key in of_one
     }
+
+
+def test_a_client_of_hosts_is_refused_what_it_does_not_find() -> None:
+    images = ("ghcr.io/acme/x", "nginx", "ghcr.io/other/x", "ghcr.io/acme/y")
+    stored = [candidate(1, "ghcr.io", "acme"), candidate(2), candidate(3, "docker.io")]
+    assert plan(wanted(*images, client="podman"), stored, USE) == plan(wanted(*images), stored, USE)
+    found = plan(wanted(*images, client="docker"), stored, USE)
+    assert list(granted(found)) == [3, 2]
+    assert [(refusal.index, refusal.reason) for refusal in found.refusals] == [
+        (0, "one_login_per_host"),
+        (3, "one_login_per_host"),
+    ]
+    only_prefixes = [candidate(1, "ghcr.io", "acme"), candidate(2, "ghcr.io", "other")]
+    found = plan(wanted("ghcr.io/acme/x", "ghcr.io/other/x", client="docker"), only_prefixes, USE)
+    assert [refusal.index for refusal in found.refusals] == [0, 1]
+    assert plan(wanted("ghcr.io/acme/x", client="docker"), only_prefixes, USE).refusals == ()
 
 
 def test_an_entry_has_plain_fields_and_their_encoding() -> None:

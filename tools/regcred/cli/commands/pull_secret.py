@@ -14,6 +14,7 @@ from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_account
 
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
+_CLIENTS = click.Choice(["docker", "podman", "kubernetes", "crane"])
 _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 
 
@@ -36,6 +37,9 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 @click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
 @click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
 @click.option("--allow-anonymous", is_flag=True, help="Skip images of registries without a credential.")
+@click.option(
+    "--client", type=_CLIENTS, help="The client that reads the secret; what it cannot find is refused."
+)
 @click.option("--credential", metavar="NAME|ID", help="The credential to use for its registry.")
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
@@ -51,6 +55,7 @@ def pull_secret(
     output: Path | None,
     reveal: bool,
     allow_anonymous: bool,
+    client: str | None,
     credential: str | None,
     short_lived: bool,
 ) -> None:
@@ -76,6 +81,7 @@ def pull_secret(
         "allow_anonymous": allow_anonymous,
         "short_lived": short_lived,
         **chosen(credential),
+        **({} if client is None else {"client": client}),
     }
     if output is None:
         print_json(_issued(session, body))
