@@ -18,5 +18,6 @@ def test_the_tables_name_the_pinned_versions() -> None:
     keyring = modules["github.com/google/go-containerregistry/pkg/authn/kubernetes"].rpartition("-")[2]
     assert VERSIONS["crane"] == f"go-containerregistry {crane}"
     assert VERSIONS["Kubernetes controllers"] == f"go-containerregistry's authn/kubernetes {keyring}"
+    assert VERSIONS["kubelet"] == f"the keyring of Kubernetes {modules['k8s.io/kubernetes']}"
     assert VERSIONS["oras"] == f"oras-go {modules['oras.land/oras-go/v2']}"
     assert VERSIONS["docker-py"] == version("docker")

@@ -75,7 +75,7 @@ def skopeo(lookups: Sequence[Lookup], folder: Path) -> list[str]:
 
 
 def go_clients(lookups: Sequence[tuple[str, Lookup]], folder: Path) -> list[str]:
-    """The logins that clients with a library in Go find: `crane`, `keyring` or `oras`."""
+    """The logins that clients with a library in Go find: `crane`, `kubelet`, `keyring` or `oras`."""
     built = folder / "lookups"
     _run([needed("go"), "build", "-o", str(built), "."], cwd=GO_PROGRAM)
     asked = [

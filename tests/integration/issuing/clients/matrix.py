@@ -108,6 +108,7 @@ VERSIONS: dict[str, str] = {
     "oras": "oras-go 2.7.0",
     "Podman": "4.3.1",
     "Skopeo": "1.9.3",
+    "kubelet": "the keyring of Kubernetes 1.35.4",
     "Kubernetes controllers": "go-containerregistry's authn/kubernetes 85f2bf5f7303",
     "crane": "go-containerregistry 0.22.1",
 }

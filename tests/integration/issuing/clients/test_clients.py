@@ -119,7 +119,8 @@ def test_clients_with_a_library_in_go(asking: Callable[..., Json], tmp_path: Pat
     """One process asks for all of them."""
     expected = {
         "crane": list(of_repositories(asking, format="docker_config", client="crane")),
-        "keyring": list(of_repositories(asking, format="kubernetes_secret", client="kubernetes")),
+        "kubelet": list(of_repositories(asking, format="kubernetes_secret", client="kubernetes")),
+        "keyring": list(of_repositories(asking, format="kubernetes_secret", client="crane")),
         "oras": list(of_hosts(asking)),
     }
     lookups = [(client, one.lookup) for client, several in expected.items() for one in several]

@@ -1,4 +1,4 @@
-// Looks up logins as crane, Kubernetes controllers and oras do, with their own libraries. Standard input is a JSON
+// Looks up logins as the kubelet, Kubernetes controllers, crane and oras do, with their own libraries. Standard input is a JSON
 // list of lookups, standard output the list of the usernames found. The username of an anonymous pull is empty.
 package main
 
@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn/kubernetes"
 	"github.com/google/go-containerregistry/pkg/name"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/credentialprovider"
+	"k8s.io/kubernetes/pkg/credentialprovider/secrets"
+	"k8s.io/kubernetes/pkg/util/parsers"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
@@ -61,6 +64,24 @@ func (l lookup) username(folder string) (string, error) {
 			return "", err
 		}
 		return resolved(keychain, l.Image)
+	case "kubelet":
+		var secret corev1.Secret
+		if err := json.Unmarshal(l.Secret, &secret); err != nil {
+			return "", err
+		}
+		keyring, err := secrets.MakeDockerKeyring([]corev1.Secret{secret}, &credentialprovider.BasicDockerKeyring{})
+		if err != nil {
+			return "", err
+		}
+		repository, _, _, err := parsers.ParseImageName(l.Image)
+		if err != nil {
+			return "", err
+		}
+		found, _ := keyring.Lookup(repository)
+		if len(found) == 0 {
+			return "", nil
+		}
+		return found[0].Username, nil // the first one that the kubelet tries
 	case "oras":
 		if err := os.WriteFile(config, l.Secret, 0o600); err != nil {
 			return "", err
