@@ -6,7 +6,7 @@ It comes from clients that know hosts only, such as Docker's credential helpers.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from registries.hosts import DOCKER_HUB_OLD_NAME, canonical_host, parse_registry_url
+from registries.hosts import canonical_host, parse_registry_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +28,3 @@ class WholeRegistry:
         """
         host, _ = parse_registry_url(text)
         return cls(registry_host=canonical_host(host))
-
-
-def host_as_written(text: str, canonical: str) -> str | None:
-    """The host that a client looks up, where the text has a spelling of its own.
-
-    `text` is a valid argument of `WholeRegistry.parse`, and `canonical` its canonical host. `None` if clients
-    look up the canonical host, or if the text means another host without its scheme (`http://reg.io`).
-    """
-    host = text.rpartition("://")[2].partition("/")[0]
-    if host in {canonical, DOCKER_HUB_OLD_NAME}:
-        return None
-    return host if canonical_host(host) == canonical else None

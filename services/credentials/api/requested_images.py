@@ -8,7 +8,7 @@ from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES
 from credentials.domain.issuance import Image
 from registries.errors import InvalidHost, InvalidReference
 from registries.image_reference import ImageReference, name_as_written
-from registries.whole_registry import WholeRegistry, host_as_written
+from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
 
 
@@ -31,13 +31,15 @@ def requested_images(body: Mapping[str, Any]) -> tuple[list[Image], list[FieldPr
 def names_as_written(body: Mapping[str, Any], images: Sequence[Image]) -> dict[Image, tuple[str, ...]]:
     """Return the names that clients look up for images whose host is written in a spelling of its own.
 
-    `images` are those of `requested_images`, which found no problem.
+    `images` are those of `requested_images`, which found no problem. The secret of a whole registry has one
+    key, because the credential helper of 0.9.0 accepts no other response.
     """
-    texts = body["images"] or [body["repository"] or body["registry_host"]]
+    if body["registry_host"] is not None:
+        return {}
+    texts = body["images"] or [body["repository"]]
     names: dict[Image, tuple[str, ...]] = {}
     for text, image in zip(texts, images, strict=True):
-        as_written = host_as_written if isinstance(image, WholeRegistry) else name_as_written
-        name = as_written(text, image.registry_host)
+        name = name_as_written(text, image.registry_host)
         if name is not None:
             names[image] = tuple(dict.fromkeys((*names.get(image, ()), name)))
     return names

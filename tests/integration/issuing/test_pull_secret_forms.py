@@ -130,16 +130,17 @@ def test_what_a_client_cannot_find_is_refused_and_recorded(
     assert (unknown.status_code, unknown.get_json()["errors"][0]["pointer"]) == (422, "/client")
 
 
-def test_a_whole_registry_or_repository_has_the_key_of_its_spelling(
+def test_a_repository_has_the_key_of_its_spelling_and_a_whole_registry_one_key(
     client: FlaskClient, account: str
 ) -> None:
     add(client, account, "hub", "docker.io", provider="dockerhub")
     hub = "https://index.docker.io/v1/"
-    for field, text, keys in (
-        ("registry_host", "https://registry.hub.docker.com/v2/", [hub, "registry.hub.docker.com"]),
-        ("registry_host", hub, [hub]),
-        ("repository", "registry-1.docker.io/acme/x", [hub, "registry-1.docker.io"]),
-        ("repository", "acme/x", [hub]),
-    ):
-        [issued] = pull(client, account, **{field: text}).get_json()["credentials"]
+    requests: list[tuple[Json, list[str]]] = [
+        ({"registry_host": "https://registry.hub.docker.com/v2/"}, [hub]),
+        ({"registry_host": hub}, [hub]),
+        ({"repository": "registry-1.docker.io/acme/x"}, [hub, "registry-1.docker.io"]),
+        ({"repository": "acme/x"}, [hub]),
+    ]
+    for wanted, keys in requests:
+        [issued] = pull(client, account, **wanted).get_json()["credentials"]
         assert issued["auth_keys"] == keys

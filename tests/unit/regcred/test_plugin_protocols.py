@@ -32,6 +32,8 @@ def test_a_login_is_returned_to_docker() -> None:
         "Secret": "an-identity-token",
     }
     assert docker.login("ghcr.io", {"auths": {}}) is None
+    spellings = {"auths": {"ghcr.io": entry, "ghcr.io:443": entry}}
+    assert (docker.login("ghcr.io:443/acme/shop", spellings) or {})["ServerURL"] == "ghcr.io:443/acme/shop"
 
 
 def test_registries_are_listed_for_docker() -> None:

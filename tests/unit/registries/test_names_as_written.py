@@ -3,7 +3,6 @@
 import pytest
 
 from registries.image_reference import ImageReference, name_as_written
-from registries.whole_registry import WholeRegistry, host_as_written
 
 
 @pytest.mark.parametrize(
@@ -26,19 +25,3 @@ from registries.whole_registry import WholeRegistry, host_as_written
 )
 def test_a_name_has_the_host_as_it_is_written(text: str, name: str | None) -> None:
     assert name_as_written(text, ImageReference.parse(text).registry_host) == name
-
-
-@pytest.mark.parametrize(
-    ("text", "host"),
-    [
-        ("ghcr.io", None),
-        ("https://ghcr.io/v2/", None),
-        ("https://index.docker.io/v1/", None),
-        ("http://reg.io", None),
-        ("http://reg.io:5000", None),
-        ("ghcr.io:443", "ghcr.io:443"),
-        ("https://registry.hub.docker.com", "registry.hub.docker.com"),
-    ],
-)
-def test_a_whole_registry_has_its_host_as_it_is_written(text: str, host: str | None) -> None:
-    assert host_as_written(text, WholeRegistry.parse(text).registry_host) == host

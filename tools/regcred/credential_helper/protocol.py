@@ -36,7 +36,7 @@ def login(server: str, docker_config: Json) -> Json | None:
     auths = docker_config["auths"]
     if not auths:
         return None
-    [entry] = auths.values()
+    entry = next(iter(auths.values()))  # all keys, of several spellings of the host, have the same login
     if "identitytoken" in entry:
         return {"ServerURL": server, "Username": _IDENTITY_TOKEN, "Secret": entry["identitytoken"]}
     return {"ServerURL": server, "Username": entry["username"], "Secret": entry["password"]}
