@@ -141,5 +141,6 @@ def test_a_whole_registry_or_repository_has_the_key_of_its_spelling(
         ("repository", "registry-1.docker.io/acme/x", [hub, "registry-1.docker.io"]),
         ("repository", "acme/x", [hub]),
     ):
-        [issued] = pull(client, account, **{field: text}).get_json()["credentials"]
+        requested: Json = {field: text}
+        [issued] = pull(client, account, **requested).get_json()["credentials"]
         assert issued["auth_keys"] == keys

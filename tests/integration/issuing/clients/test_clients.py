@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -54,7 +55,7 @@ def _add(client: FlaskClient, account: str, username: str, host: str, more: Json
 def asking(api: Api, stored: dict[str, str]) -> Callable[..., Json]:
     """Requests a pull secret and returns the response."""
 
-    def asked(request: Request, images: Sequence[str], *, status: int = 200, **more: object) -> Json:
+    def asked(request: Request, images: Sequence[str], *, status: int = 200, **more: Any) -> Json:
         answer = pull(api.client(api.admin), stored[request.credentials], *images, **more)
         assert answer.status_code == status, answer.text
         return answer.get_json()  # type: ignore[no-any-return]
