@@ -10,12 +10,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from console.request_context import REFERENCE, InvalidCsrfToken, is_htmx_request, redirect_to_sign_in
 from console.sessions import Sessions
-from regcred.apiclient.errors import ApiError
+from regcred.apiclient.errors import ApiError, ApiProblem
 
 log = structlog.get_logger()
 
 _HEADINGS = {
     "credential_not_found": "There is no such credential",
+    "invalid_request": "A value cannot be accepted",
     "insufficient_scope": "Your token lacks the required scope",
     "account_forbidden": "Your token does not cover this",
     "project_forbidden": "Your token is limited to projects",
@@ -53,7 +54,7 @@ def install(app: Flask, sessions: Sessions) -> None:
             cookie.clear()
             flash("Your token is no longer valid. Sign in again.")
             return redirect_to_sign_in()
-        response = _page(problem.status, problem.code, problem.detail)
+        response = _page(problem.status, problem.code, _detail(problem))
         if problem.retry_after is not None:
             response.headers["Retry-After"] = str(problem.retry_after)
         return response
@@ -74,6 +75,12 @@ def install(app: Flask, sessions: Sessions) -> None:
     def _unexpected(error: Exception) -> Response:
         log.error("page_failed", error=type(error).__name__, request_id=g.get("request_id"), exc_info=error)
         return _page(500, "internal_error", "An unexpected error occurred in the console.")
+
+
+def _detail(problem: ApiError) -> str:
+    """The detail of a problem, or of each wrong value: a filter in the URL has no form that could show it."""
+    errors = problem.errors if isinstance(problem, ApiProblem) else ()
+    return "; ".join(f"{error.pointer.lstrip('/')}: {error.detail}" for error in errors) or problem.detail
 
 
 def _page(status: int, code: str, detail: str) -> Response:

@@ -66,31 +66,44 @@ class PostgresTokenWriter:
         )
         self._append(token, 0, created, metadata)
 
-    def revoke(self, row: TokenRow, stream_version: int, metadata: Metadata) -> None:
-        """Revoke the token of a row, at the time in `metadata`.
+    def revoke(self, row: TokenRow, stream_version: int, metadata: Metadata, *, undone: bool = False) -> None:
+        """Revoke the token of a row, at the time in `metadata`. If `undone`, the transaction is rolled back.
 
         Raises:
             LastAdministrator: nothing was written.
             VersionConflict: it was revoked in the meantime; nothing was written.
         """
         revoked = ServiceTokenRevoked(token_id=row.token.token_id, name=row.token.name)
-        self._append(replace(row.token, revoked_at=metadata.occurred_at), stream_version, revoked, metadata)
+        after = replace(row.token, revoked_at=metadata.occurred_at)
+        self._append(after, stream_version, revoked, metadata, undone=undone)
 
-    def _append(self, token: StoredToken, expected_version: int, payload: object, metadata: Metadata) -> None:
+    def _append(
+        self,
+        token: StoredToken,
+        expected_version: int,
+        payload: object,
+        metadata: Metadata,
+        *,
+        undone: bool = False,
+    ) -> None:
         metadata = replace(metadata, account_id=account_of(token))
         event = NewEvent(event_id=self._new_id(), payload=payload, metadata=metadata)
         try:
-            self._append_once(token, expected_version, event)
+            self._append_once(token, expected_version, event, undone=undone)
         except AccountKeyErased:
             if self._personal:
                 self._personal.renew(metadata.account_id)
-            self._append_once(token, expected_version, event)
+            self._append_once(token, expected_version, event, undone=undone)
 
-    def _append_once(self, token: StoredToken, expected_version: int, event: NewEvent) -> None:
+    def _append_once(
+        self, token: StoredToken, expected_version: int, event: NewEvent, *, undone: bool
+    ) -> None:
         stream = service_token_stream(token.token_id)
         argument = append_request(stream, expected_version, [event], None, self._key_of)
         try:
-            call_append(self._pool, _APPEND, [argument, self._row(token, expected_version + 1)], None)
+            call_append(
+                self._pool, _APPEND, [argument, self._row(token, expected_version + 1)], None, undone=undone
+            )
         except psycopg.Error as error:
             if error.sqlstate == _LAST_ADMINISTRATOR:
                 raise LastAdministrator from None

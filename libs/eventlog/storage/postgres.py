@@ -1,7 +1,7 @@
 """The event store in PostgreSQL. An append is one call of a function that only its service may call."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from typing import Any, LiteralString
 
@@ -130,15 +130,25 @@ def _quoted(text: str, depth: int = 1) -> str:
 
 
 def call_append(
-    pool: Pool, statement: LiteralString, arguments: Sequence[Any], request: IdempotentRequest | None
+    pool: Pool,
+    statement: LiteralString,
+    arguments: Sequence[Any],
+    request: IdempotentRequest | None,
+    *,
+    undone: bool = False,
 ) -> Appended:
-    """Call an append function.
+    """Call an append function. If `undone`, its transaction is rolled back, so only its errors remain.
 
     Its first argument is an `append_request` and its result an `es.appended`. Raises the errors that
     `EventStore.append` documents.
     """
     try:
-        with _append_metrics(), store_errors(), pool.connection() as connection:
+        with (
+            _append_metrics(),
+            store_errors(),
+            pool.connection() as connection,
+            connection.transaction(force_rollback=True) if undone else nullcontext(),
+        ):
             row = connection.execute(statement, arguments).fetchone()
     except pg.UniqueViolation as error:
         if error.diag.constraint_name != "events_event_id_key":

@@ -19,6 +19,7 @@ from chassis.web.problems import invalid
 from chassis.web.responses import empty_response, etag, json_response
 from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
 from credentials.api.commands import command_request, expected_version, respond, result_headers
+from credentials.api.dry_run import DryRunArguments
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
@@ -28,13 +29,6 @@ Body = dict[str, Any]
 MAX_SERVED_BY = 10  # a credential can have fifty prefixes, with another replacement for each
 
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
-
-
-class DryRunArguments(Schema):
-    dry_run = fields.Boolean(
-        load_default=False,
-        metadata={"description": "Return the workloads that would lose it; change nothing."},
-    )
 
 
 class RemoveArguments(DryRunArguments):

@@ -20,7 +20,9 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _STRONG = re.compile(r'"([0-9]{1,18})"')
 
 
-def command_request(account_id: str, request_fingerprint: RequestFingerprint | None = None) -> CommandRequest:
+def command_request(
+    account_id: str, request_fingerprint: RequestFingerprint | None = None, *, dry_run: bool = False
+) -> CommandRequest:
     """Return the request of the command.
 
     With `request_fingerprint`, it includes the Idempotency-Key of a POST.
@@ -41,6 +43,7 @@ def command_request(account_id: str, request_fingerprint: RequestFingerprint | N
         source_ip=request.remote_addr,
         traceparent=traceparent(),
         key=_key(request_fingerprint) if request_fingerprint else None,
+        dry_run=dry_run,
     )
 
 

@@ -18,6 +18,7 @@ from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
+from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
@@ -96,35 +97,42 @@ def blueprint(
 
     @routes.route(f"{_ACCOUNT}/credentials", methods=["POST"])
     @routes.arguments(AddSchema)
+    @routes.arguments(DryRunArguments, location="query")
     @routes.response(201, CredentialSchema)
+    @routes.alt_response(200, schema=AddedSchema, description="A dry run.")
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def add_credential(body: Body, account_id: str) -> Response:
+    def add_credential(body: Body, arguments: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
-        request = command_request(account_id, request_fingerprint)
+        request = command_request(account_id, request_fingerprint, **arguments)
         result = credentials.replay(request)
         if result is None:
             secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)
             result = credentials.add(request, secret, details, restrictions)
+        if request.dry_run:
+            return would_be(result.body, is_new=True)
         location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
         return respond(result, 201, {"Location": location})
 
     @routes.route(_CREDENTIAL, methods=["PATCH"])
     @routes.arguments(ChangeSchema)
-    @routes.response(200, CredentialSchema)
+    @routes.arguments(DryRunArguments, location="query")
+    @routes.response(200, AddedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def change_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
+    def change_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Change name, description, scope, repository prefixes or expiry."""
-        request = command_request(account_id)
+        request = command_request(account_id, **arguments)
         command = parse_change(body, now=request.now)
-        return respond(credentials.change(request, credential_id, expected_version(), command))
+        result = credentials.change(request, credential_id, expected_version(), command)
+        return would_be(result.body, is_new=False) if request.dry_run else respond(result)
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
-    @routes.response(200, CredentialSchema)
+    @routes.arguments(DryRunArguments, location="query")
+    @routes.response(200, AddedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def rotate_secret(body: Body, account_id: str, credential_id: UUID) -> Response:
+    def rotate_secret(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Replace the secret and, if given, the registry."""
-        request = command_request(account_id)
+        request = command_request(account_id, **arguments)
 
         def secret_for(credential: Active) -> NewSecret:
             target = Target.of_existing(
@@ -135,16 +143,15 @@ def blueprint(
         expires_at: datetime | Unchanged | None = UNCHANGED
         if "expires_at" in body:
             expires_at = values.expiry(body["expires_at"], now=request.now)
-        return respond(
-            credentials.rotate(
-                request,
-                credential_id,
-                expected_version(),
-                secret_for,
-                expires_at,
-                grace=timedelta(seconds=body["grace_seconds"]),
-            )
+        result = credentials.rotate(
+            request,
+            credential_id,
+            expected_version(),
+            secret_for,
+            expires_at,
+            grace=timedelta(seconds=body["grace_seconds"]),
         )
+        return would_be(result.body, is_new=False) if request.dry_run else respond(result)
 
     verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
     return routes

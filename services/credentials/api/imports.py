@@ -6,8 +6,10 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.problems import invalid
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import RestrictionsSchema, ScopeSchema
 from credentials.api.commands import RequestFingerprint, command_request
@@ -39,7 +41,14 @@ class ImportInput(Schema):
         metadata={"description": "Prefix of the names, which follow from the hosts.", "example": "ci"},
     )
     dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Show the result without storing anything."}
+        load_default=None,
+        metadata={"description": "Use `dry_run` of the query instead.", "deprecated": True},
+    )
+
+
+class ImportArguments(Schema):
+    dry_run = fields.Boolean(
+        load_default=None, metadata={"description": "Show the result without storing anything."}
     )
 
 
@@ -72,9 +81,10 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
 
     @routes.route("/v1/accounts/<account_id>/imports", methods=["POST"])
     @routes.arguments(ImportInput)
+    @routes.arguments(ImportArguments, location="query")
     @routes.response(200, ImportResponse)
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def import_credentials(body: Body, account_id: str) -> Response:
+    def import_credentials(body: Body, arguments: Body, account_id: str) -> Response:
         """Import every login of a Docker configuration.
 
         Each entry becomes a credential, completely or not at all. 503 means that none was stored. If the
@@ -82,7 +92,7 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
         can be repeated: a stored entry is then a `duplicate`, or `created` as before under the same
         Idempotency-Key.
         """
-        wanted = _wanted(body)
+        wanted = _wanted(body, dry_run=_is_dry_run(body["dry_run"], arguments["dry_run"]))
         results = importer.run(command_request(account_id, request_fingerprint), wanted)
         headers = {}
         for result in results:
@@ -93,7 +103,15 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
     return routes
 
 
-def _wanted(body: Body) -> Import:
+def _is_dry_run(of_body: bool | None, of_query: bool | None) -> bool:
+    """Whether nothing is stored. Raises `Problem` if body and query contradict each other."""
+    if of_body is not None and of_query is not None and of_body is not of_query:
+        detail = "dry_run of the query and of the body contradict each other"
+        raise invalid([FieldProblem("/dry_run", "contradiction", detail)])
+    return bool(of_body or of_query)
+
+
+def _wanted(body: Body, *, dry_run: bool) -> Import:
     """Parse the body. Raises `InvalidInput` with every problem."""
     parsed = values.parse_all(
         entries=lambda: read_docker_config(body["docker_config"], pointer="/docker_config"),
@@ -101,7 +119,7 @@ def _wanted(body: Body) -> Import:
         restrictions=lambda: values.restrictions(**body["restrictions"]),
         name_prefix=lambda: name_prefix(body["name_prefix"]),
     )
-    return Import(dry_run=body["dry_run"], **parsed)
+    return Import(dry_run=dry_run, **parsed)
 
 
 def _item(result: ImportResult) -> Body:

@@ -4,7 +4,7 @@ import re
 from typing import Any, get_args
 
 from flask import Response
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from chassis.authentication.tokens import TokenScope
 from chassis.bounded_list import BoundedList
@@ -17,11 +17,12 @@ from contracts.schemas import WorkloadSchema
 from credentials.api.allow_anonymous import AllowAnonymous
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.api.credential_choice import CredentialChoice, choice_of
+from credentials.api.dry_run import DryRunArguments
+from credentials.api.pull_secret_response import PullSecretSchema, decision_body, issued_body
 from credentials.api.requested_images import names_as_written, requested_images
-from credentials.application.issuance import Issuer, PullSecret
+from credentials.application.issuance import Issuer
 from credentials.domain import values
 from credentials.domain.issuance import Client, PullSecretRequest
-from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 
 Body = dict[str, Any]
 
@@ -85,80 +86,39 @@ class PullSecretInput(CredentialChoice):
     )
 
 
-class BasicSchema(Schema):
-    username = fields.String()
-    password = fields.String()
-
-
-class IssuedCredentialSchema(Schema):
-    credential_id = fields.UUID()
-    secret_version = fields.Integer()
-    images = fields.List(
-        fields.String(),
-        metadata={
-            "description": "In their canonical form, which is the one to pull; `ghcr.io/acme/shop` for a "
-            "request for a repository, `ghcr.io/*` for one for a whole registry."
-        },
-    )
-    auth_keys = fields.List(
-        fields.String(),
-        metadata={
-            "description": "Its keys under `auths`: the host. If several credentials of one host are issued, "
-            "the one without repository prefixes has the host, and the others have repositories such as "
-            "`ghcr.io/acme/shop`, which Docker does not look up. A host that the request writes in another "
-            "spelling (`ghcr.io:443`) is a key in this spelling too."
-        },
-    )
-
-
-class PullSecretSchema(Schema):
-    """The secret, in the requested format. Do not store it anywhere else."""
-
-    format = fields.String()
-    docker_config = fields.Dict(metadata={"description": "A Docker config.json."})
-    kubernetes_secret = fields.Dict(
-        metadata={
-            "description": "A Secret of type kubernetes.io/dockerconfigjson, to apply in the workload's "
-            "namespace. The same workload gets the same name. Kubernetes does not support identity tokens."
-        }
-    )
-    basic = fields.Nested(
-        BasicSchema,
-        allow_none=True,
-        metadata={"description": "null if the image is pulled without a credential."},
-    )
-    credentials = fields.List(fields.Nested(IssuedCredentialSchema))
-    anonymous_images = fields.List(fields.String())
-    expires_at = fields.DateTime(
-        allow_none=True,
-        metadata={"description": "When the first expires: the expiry of a credential or of a created login."},
-    )
-
-
 def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blueprint:
     """Return the route of pull secrets. `request_fingerprint` hashes requests with an Idempotency-Key."""
     routes = Blueprint("pull secrets", __name__, description="The secret that a deployment pulls with.")
 
     @routes.route("/v1/accounts/<account_id>/pull-secrets", methods=["POST"])
     @routes.arguments(PullSecretInput)
+    @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, PullSecretSchema)
     @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
-    def issue_pull_secret(body: Body, account_id: str) -> Response:
+    def issue_pull_secret(body: Body, arguments: Body, account_id: str) -> Response:
         """Issue the secret that a workload needs to pull its images. It is recorded first.
 
         Either every image gets a credential, or none. A repeated Idempotency-Key writes no second record, but
         the request is decided again: a credential that was restricted or removed since is not issued.
+
+        A dry run has the decision, without a secret. It does not read the secret, so it does not find that it
+        is lost, that a cloud refuses it, or that it has no password.
         """
         authorise_project(body["project_id"])
         wanted = _wanted(body)
-        pull_secret = issuer.issue(command_request(account_id, request_fingerprint), wanted)
+        request = command_request(account_id, request_fingerprint, **arguments)
+        if request.dry_run:
+            decided = issuer.decided(request, wanted)
+            anonymous = [refusal.image for refusal in decided.anonymous]
+            return json_response({**decision_body(wanted, decided.grants, anonymous), "dry_run": True})
+        pull_secret = issuer.issue(request, wanted)
         headers = {
             **command_headers(pull_secret.issuance_id, pull_secret.version, pull_secret.version),
             "Cache-Control": "no-store",
         }
         if pull_secret.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return json_response(_response_body(account_id, wanted, pull_secret), 200, headers)
+        return json_response(issued_body(account_id, wanted, pull_secret), 200, headers)
 
     return routes
 
@@ -192,44 +152,3 @@ def _wanted(body: Body) -> PullSecretRequest:
         client=body["client"],
         as_written=names_as_written(body, images),
     )
-
-
-def _response_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:
-    grants = [one.grant for one in pull_secret.issued]
-    keys = auth_keys(grants)
-    expiries = [
-        expiry
-        for one in pull_secret.issued
-        for expiry in (one.expires_at, one.grant.candidate.expires_at)
-        if expiry is not None
-    ]
-    return {
-        "format": wanted.format,
-        wanted.format: _secret(account_id, wanted, pull_secret),
-        "credentials": [
-            {
-                "credential_id": grant.candidate.credential_id,
-                "secret_version": grant.candidate.secret_version,
-                "images": [str(image) for image in grant.images],
-                "auth_keys": keys[grant.candidate.credential_id],
-            }
-            for grant in grants
-        ],
-        "anonymous_images": [str(image) for image in pull_secret.anonymous],
-        "expires_at": min(expiries, default=None),
-    }
-
-
-def _secret(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any] | None:
-    match wanted.format:
-        case "docker_config":
-            return docker_config(pull_secret.issued)
-        case "kubernetes_secret":
-            return kubernetes_secret(
-                pull_secret.issued,
-                account_id=account_id,
-                project_id=wanted.project_id,
-                workload=wanted.workload,
-            )
-        case "basic":
-            return basic(pull_secret.issued[0].login) if pull_secret.issued else None

@@ -17,7 +17,7 @@ from credentials.domain.errors import (
     StaleVersion,
     TooManyCredentials,
 )
-from credentials.domain.issuance import NotIssued, Refusal
+from credentials.domain.issuance import NotIssuable, NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
@@ -62,8 +62,8 @@ def install(app: Flask) -> None:
         detail = f"the credential is at version {error.actual}, If-Match says {error.expected}"
         return respond(Problem(412, "stale_version", detail, headers={"ETag": etag(error.actual)}))
 
-    @app.errorhandler(NotIssued)
-    def _not_issued(error: NotIssued) -> Response:
+    @app.errorhandler(NotIssuable)
+    def _not_issuable(error: NotIssuable) -> Response:
         return respond(_of_images(error))
 
     @app.errorhandler(StillChanging)
@@ -107,10 +107,12 @@ def _too_many_credentials(error: TooManyCredentials) -> Response:
     return respond(Problem(429, "credentials_limited", detail, headers=headers))
 
 
-def _of_images(error: NotIssued) -> Problem:
+def _of_images(error: NotIssuable) -> Problem:
     """Return one problem for all refused images: with the most specific reason, and that of each image."""
     errors = [_of_image(refusal) for refusal in error.refusals]
-    headers = command_headers(error.issuance_id, error.version, error.version)
+    headers = {}
+    if isinstance(error, NotIssued):
+        headers = command_headers(error.issuance_id, error.version, error.version)
     reasons = {refusal.reason for refusal in error.refusals}
     if "no_eligible_credential" in reasons:
         detail = "the account has a credential for that registry, but not for this project or image"

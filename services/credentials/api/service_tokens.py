@@ -19,6 +19,7 @@ from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from contracts.service_token_events import INSTALLATION
 from credentials.api.commands import command_request, idempotency_key
+from credentials.api.dry_run import DryRunArguments, would_be
 from credentials.application.service_tokens import (
     BeyondOwnRights,
     ExpiryRefused,
@@ -96,38 +97,8 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
     """Return the routes to create, list and revoke tokens. They need the scope `admin`."""
     routes = Blueprint("service tokens", __name__, description="Tokens of callers.")
 
-    @routes.route("/v1/service-tokens", methods=["POST"])
-    @routes.arguments(TokenInput)
-    @routes.response(201, NewTokenSchema)
-    @requires(TokenScope.ADMIN, limits_itself=True)
-    def create_token(body: Body) -> Response:
-        """Create a token. Only this response and repetitions under the same Idempotency-Key contain it.
-
-        It is not stored. Under a key it is derived from the key and a secret of the installation. It can have
-        no right that the caller does not have, and expires no later than the caller.
-        """
-        wanted = RequestedToken(
-            name=body["name"],
-            scopes=frozenset(TokenScope(scope) for scope in body["scopes"]),
-            accounts=None if body["accounts"] is None else frozenset(body["accounts"]),
-            projects=None if body["projects"] is None else frozenset(body["projects"]),
-            expires_at=body["expires_at"],
-        )
-        metadata = command_request(INSTALLATION).metadata()
-        try:
-            created = commands.create(principal(), wanted, idempotency_key(), metadata, admit=admit_token)
-        except BeyondOwnRights as error:
-            record_refusal("exceeds_own_rights")
-            rule = "a token can have no right that its creator does not have, and not outlive it"
-            detail = f"{', '.join(error.fields)}: {rule}"
-            raise Problem(403, "exceeds_own_rights", detail) from None
-        except ExpiryRefused as refused:
-            raise invalid([FieldProblem("/expires_at", refused.code, str(refused))]) from None
-        except RevokedMeanwhile:
-            detail = "the token that was created under this Idempotency-Key is revoked"
-            raise Problem(409, "token_revoked", detail) from None
-        headers = {"Idempotency-Replayed": "true"} if created.replayed else {}
-        return json_response({**_view(created.stored), "token": created.text.reveal()}, 201, headers)
+    _add_creation(routes, commands)
+    _add_revocation(routes, commands)
 
     @routes.route("/v1/service-tokens")
     @routes.arguments(TokenArguments, location="query")
@@ -143,24 +114,77 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
         items = [_view(token) for token in found[:limit]]
         return json_response({"items": items, "next_cursor": items[-1]["id"] if len(found) > limit else None})
 
-    @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
-    @routes.response(204)
+    return routes
+
+
+def _add_creation(routes: Blueprint, commands: ServiceTokens) -> None:
+    @routes.route("/v1/service-tokens", methods=["POST"])
+    @routes.arguments(TokenInput)
+    @routes.arguments(DryRunArguments, location="query")
+    @routes.response(201, NewTokenSchema)
+    @routes.alt_response(200, schema=TokenSchema, description="A dry run, without a token.")
     @requires(TokenScope.ADMIN, limits_itself=True)
-    def revoke_token(token_id: str) -> Response:
+    def create_token(body: Body, arguments: Body) -> Response:
+        """Create a token. Only this response and repetitions under the same Idempotency-Key contain it.
+
+        It is not stored. Under a key it is derived from the key and a secret of the installation. It can have
+        no right that the caller does not have, and expires no later than the caller.
+        """
+        dry_run = arguments["dry_run"]
+        key = None if dry_run else idempotency_key()
+        metadata = command_request(INSTALLATION).metadata()
+        try:
+            created = commands.create(
+                principal(), _requested(body), key, metadata, admit=admit_token, dry_run=dry_run
+            )
+        except BeyondOwnRights as error:
+            record_refusal("exceeds_own_rights")
+            rule = "a token can have no right that its creator does not have, and not outlive it"
+            detail = f"{', '.join(error.fields)}: {rule}"
+            raise Problem(403, "exceeds_own_rights", detail) from None
+        except ExpiryRefused as refused:
+            raise invalid([FieldProblem("/expires_at", refused.code, str(refused))]) from None
+        except RevokedMeanwhile:
+            detail = "the token that was created under this Idempotency-Key is revoked"
+            raise Problem(409, "token_revoked", detail) from None
+        if dry_run:
+            return would_be(_view(created.stored), is_new=True)
+        headers = {"Idempotency-Replayed": "true"} if created.replayed else {}
+        return json_response({**_view(created.stored), "token": created.text.reveal()}, 201, headers)
+
+
+def _add_revocation(routes: Blueprint, commands: ServiceTokens) -> None:
+    @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
+    @routes.arguments(DryRunArguments, location="query")
+    @routes.response(204)
+    @routes.alt_response(200, schema=TokenSchema, description="A dry run: the token that would be revoked.")
+    @requires(TokenScope.ADMIN, limits_itself=True)
+    def revoke_token(arguments: Body, token_id: str) -> Response:
         """Revoke a token. It is refused everywhere within two seconds."""
         try:
-            revoked = commands.revoke(principal(), token_id, command_request(INSTALLATION).metadata())
+            metadata = command_request(INSTALLATION).metadata()
+            revoked = commands.revoke(principal(), token_id, metadata, **arguments)
         except BeyondOwnRights:
             record_refusal("exceeds_own_rights")
-            revoked = False
+            revoked = None
         except LastAdministrator:
             detail = "without this token nobody could manage tokens; create another administrator first"
             raise Problem(409, "last_admin_token", detail) from None
-        if not revoked:
+        if revoked is None:
             raise Problem(404, "not_found", "no active token has that id")
+        if arguments["dry_run"]:
+            return would_be(_view(revoked), is_new=False)
         return empty_response()
 
-    return routes
+
+def _requested(body: Body) -> RequestedToken:
+    return RequestedToken(
+        name=body["name"],
+        scopes=frozenset(TokenScope(scope) for scope in body["scopes"]),
+        accounts=None if body["accounts"] is None else frozenset(body["accounts"]),
+        projects=None if body["projects"] is None else frozenset(body["projects"]),
+        expires_at=body["expires_at"],
+    )
 
 
 def _view(token: StoredToken) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
 from credentials.api.commands import RequestFingerprint, command_request, result_headers
+from credentials.api.dry_run import DryRunArguments, RequestedVerificationSchema, would_be
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.image import read_image
@@ -48,9 +49,13 @@ def add_route(
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
     @routes.arguments(VerifySchema, required=False)
+    @routes.arguments(DryRunArguments, location="query")
     @routes.response(202, VerificationSchema)
+    @routes.alt_response(
+        200, schema=RequestedVerificationSchema, description="The result within `Prefer`, or a dry run."
+    )
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
+    def verify_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds.
 
         While many requests of the account or of all accounts wait, further ones do not: their responses have
@@ -59,11 +64,13 @@ def add_route(
         image = read_image(body["image"]) if body["image"] else None
         limits = current_limits()
         result = credentials.request_verification(
-            command_request(account_id, request_fingerprint),
+            command_request(account_id, request_fingerprint, **arguments),
             credential_id,
             image,
             admit=limits.admit_verification if limits is not None else None,
         )
+        if arguments["dry_run"]:
+            return would_be(result.body, is_new=True)
         headers = result_headers(result)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait:

@@ -48,7 +48,8 @@ class RequestKey:
 class CommandRequest:
     """The context of a command: account, actor, time, ids, idempotency key.
 
-    `now` is the time of the command and of all its events.
+    `now` is the time of the command and of all its events. A command with `dry_run` is decided, and nothing
+    is written: no event, no secret, and no response under the key.
     """
 
     account_id: str
@@ -59,6 +60,7 @@ class CommandRequest:
     source_ip: str | None = None
     traceparent: str | None = None
     key: RequestKey | None = None
+    dry_run: bool = False
 
     def metadata(self) -> Metadata:
         """Return the metadata of its events. The request starts a new causal chain, under its own id."""
@@ -142,7 +144,7 @@ class CommandHandler:
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
         """Return the stored result of the same request under the same key; `None` if there is none."""
-        if request.key is None:
+        if request.key is None or request.dry_run:
             return None
         known = self._store.replay(request.account_id, request.key.key, request.key.fingerprint)
         if known is None or known.response is None:
@@ -217,7 +219,7 @@ class CommandHandler:
         result = CommandResult(
             credential_id=credential_id, version=version, stream_version=stream_version, body=body
         )
-        if not new:
+        if not new or request.dry_run:
             return result
         if isinstance(after, Removed):
             self._store.remove(credential_id, loaded.stream_version, new, unused_since=unused_since)

@@ -117,6 +117,8 @@ class Credentials:
             raise NameTaken(details.name)
         if self._most and self._store.number_of_credentials(request.account_id) >= self._most:
             raise TooManyCredentials(self._most)
+        if request.dry_run:
+            return self._handler.append(request, NEW_CREDENTIAL, command)
 
         version = self._put_first(path, secret, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
@@ -142,6 +144,10 @@ class Credentials:
         self, request: CommandRequest, credential_id: UUID, expected: int | None, command: ChangeDetails
     ) -> CommandResult:
         """Change details at version `expected` (`None`: any version)."""
+        if request.dry_run and not isinstance(command.name, Unchanged):  # otherwise the append finds it
+            owner = self._store.identified(request.account_id, command.name)
+            if owner not in {None, credential_id}:
+                raise NameTaken(command.name)
         return self._handler.handle(request, credential_id, expected, lambda _: command)
 
     def restrict(
@@ -171,7 +177,8 @@ class Credentials:
         def once() -> CommandResult:
             loaded = self._handler.load(request, credential_id, expected)
             secret = secret_for(loaded.active)
-            version = self._put_next(path, secret, loaded.active.secret.version)
+            current = loaded.active.secret.version
+            version = current + 1 if request.dry_run else self._put_next(path, secret, current)
             command = RotateSecret(
                 registry=secret.registry,
                 username=secret.login.username,
@@ -179,6 +186,8 @@ class Credentials:
                 expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
                 previous_valid_until=request.now + grace,
             )
+            if request.dry_run:
+                return self._handler.append(request, loaded, command)
             with _discarded_on_failure(lambda: self._secrets.destroy(path, [version])):
                 return self._handler.append(request, loaded, command)
 
@@ -198,7 +207,7 @@ class Credentials:
         """
         if replayed := self._handler.replay(request):
             return replayed
-        admitted = admit is None
+        admitted = admit is None or request.dry_run
 
         def command(_credential: Active) -> RequestVerification:
             nonlocal admitted

@@ -23,6 +23,7 @@ from credentials.domain.issuance import (
     Grant,
     Image,
     IssuancePlan,
+    NotIssuable,
     NotIssued,
     PullSecretRequest,
     Refusal,
@@ -119,6 +120,17 @@ class Issuer:
         except _Unreadable as unreadable:
             log.error("secret_lost", error=unreadable.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
             raise self._refused(request, wanted, unreadable.refusals) from None
+
+    def decided(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:
+        """Return what would be issued. Nothing is read from the secret store or recorded.
+
+        Raises:
+            NotIssuable, CredentialNotFound: nothing would be issued.
+        """
+        found = self._decide(request, wanted)
+        if found.refusals:
+            raise NotIssuable(found.refusals)
+        return found
 
     def _issue_once(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         decided = self._decide(request, wanted)

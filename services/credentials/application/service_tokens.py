@@ -94,8 +94,11 @@ class ServiceTokens:
         metadata: Metadata,
         *,
         admit: Callable[[int], None],
+        dry_run: bool = False,
     ) -> CreatedToken:
         """Create a token. `metadata` names the caller and the time; `key` is the Idempotency-Key.
+
+        The token of a dry run is not stored.
 
         `admit` gets the number of valid tokens that count for the caller, and raises if it may not create
         another one.
@@ -127,6 +130,8 @@ class ServiceTokens:
             return CreatedToken(stored=replayed, text=text, replayed=True)
         self._check_expiry(token, moment)
         admit(self._tokens.number_of(caller))
+        if dry_run:
+            return CreatedToken(stored=token, text=text, replayed=False)
         try:
             self._writer.create(token, metadata)
         except VersionConflict:  # the same request at the same time
@@ -135,8 +140,10 @@ class ServiceTokens:
             return CreatedToken(stored=replayed, text=text, replayed=True)
         return CreatedToken(stored=token, text=text, replayed=False)
 
-    def revoke(self, caller: Principal, token_id: str, metadata: Metadata) -> bool:
-        """Revoke a token. False if no active token has this id.
+    def revoke(
+        self, caller: Principal, token_id: str, metadata: Metadata, *, dry_run: bool = False
+    ) -> StoredToken | None:
+        """Revoke a token, and return what it was. `None` if no active token has this id.
 
         Raises:
             BeyondOwnRights: the token is for more than the accounts and projects of the caller.
@@ -144,19 +151,19 @@ class ServiceTokens:
         """
         found = self._tokens.read(token_id)
         if found is None:
-            return False
+            return None
         row, stream_version, _ = found
         if not caller.includes(row.token.accounts, row.token.projects):
             raise BeyondOwnRights
         if row.token.revoked_at is not None:
-            return False
+            return None
         try:
-            self._writer.revoke(row, stream_version, metadata)
+            self._writer.revoke(row, stream_version, metadata, undone=dry_run)
         except VersionConflict:
-            return False
+            return None
         finally:
             self._tokens.forget(token_id)
-        return True
+        return row.token
 
     def _replayed(self, token: StoredToken) -> StoredToken | None:
         """The stored token of an earlier request for the same; `None` if there is none."""

@@ -84,12 +84,19 @@ class IssuancePlan:
     anonymous: tuple[Refusal, ...]
 
 
-class NotIssued(Refused):
+class NotIssuable(Refused):
+    """No secret can be issued for these images."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__("no secret was issued")
+        self.refusals = refusals
+
+
+class NotIssued(NotIssuable):
     """No secret was issued. The issuance with this id and version records that."""
 
     def __init__(self, refusals: Sequence[Refusal], *, issuance_id: UUID, version: int) -> None:
-        super().__init__("no secret was issued")
-        self.refusals = refusals
+        super().__init__(refusals)
         self.issuance_id = issuance_id
         self.version = version
 

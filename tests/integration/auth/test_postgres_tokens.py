@@ -76,7 +76,7 @@ class Tokens(PostgresTokens):
         return self.page(EVERYTHING, limit=limit, after=after)
 
     def revoke(self, token_id: str) -> bool:
-        return self.commands.revoke(EVERYTHING, token_id, metadata())
+        return self.commands.revoke(EVERYTHING, token_id, metadata()) is not None
 
 
 EVERYTHING = Principal(

@@ -32,6 +32,14 @@ def test_an_export_has_the_filters_of_the_page(signed_in: Browser, api: FakeApi)
     assert signed_in.look(f"{BASE}/audit.ndjson").status_code == 403
 
 
+def test_a_filter_that_is_refused_is_named(signed_in: Browser, api: FakeApi) -> None:
+    wrong = problem(422, "invalid_request", "a wrong value", ("/registry_host", "enter only the host"))
+    api.answers["GET", f"{ACCOUNT}/audit-events"] = (422, wrong)
+    shown = signed_in.look(f"{BASE}/audit?registry_host=x/y")
+    assert shown.status_code == 422
+    assert "egistry_host: enter only the host." in shown.text
+
+
 def test_an_unknown_event_is_shown_by_its_type(signed_in: Browser, api: FakeApi) -> None:
     event = audit_event(
         action="moon.landed", credential_id=None, credential_name=None, before=None, after=None

@@ -64,6 +64,14 @@ WORKLOAD = {"kind": "deployment", "name": "web"}
             "no_eligible_credential: deployment/web",
         ),
         (
+            {"reason": None, "before": None, "after": {"workload": WORKLOAD}, "images": ["ghcr.io/a/b:1"]},
+            "ghcr.io/a/b:1 for deployment/web",
+        ),
+        (
+            {"reason": None, "before": None, "after": {"workload": WORKLOAD}, "images": list("abcde")},
+            "a, b, c and 2 more for deployment/web",
+        ),
+        (
             {
                 "reason": None,
                 "before": {"name": "a", "scope": {"pull": True, "push": False}, "repository_prefixes": []},

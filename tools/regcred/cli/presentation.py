@@ -6,6 +6,7 @@ from typing import Any
 
 from regcred.apiclient.transport import Json
 
+_SHOWN_IMAGES = 3
 CREDENTIAL_HEADERS = ("NAME", "REGISTRY", "PROVIDER", "USER", "VERIFICATION", "PROJECTS", "EXPIRES", "ID")
 _FRACTION = re.compile(r"\.\d+")
 
@@ -83,7 +84,7 @@ def actor(event: Json) -> str:
 
 
 def event_details(event: Json) -> str:
-    """The details of an audit event that have no column: reason and workload, or the changed fields."""
+    """The details of an audit event that have no column: reason, images and workload, or changed fields."""
     before, after = event["before"], event["after"]
     if isinstance(before, dict) and isinstance(after, dict):
         old, new = dict(_leaves(before)), dict(_leaves(after))
@@ -91,8 +92,15 @@ def event_details(event: Json) -> str:
         return "; ".join(f"{name}: {_brief(old.get(name))} → {_brief(new.get(name))}" for name in changed)
     if event.get("action") == "audit.sealed" and isinstance(after, dict):
         return f"{after['events']} events into {after['segment']}"
-    detail = after.get("detail") or _workload(after.get("workload")) if isinstance(after, dict) else None
-    return ": ".join(str(part) for part in (event["reason"], detail) if part)
+    given = after if isinstance(after, dict) else {}
+    used = " for ".join(filter(None, (_images(event), _workload(given.get("workload")))))
+    return ": ".join(str(part) for part in (event["reason"], given.get("detail") or used) if part)
+
+
+def _images(event: Json) -> str:
+    images = event.get("images") or []
+    more = f" and {len(images) - _SHOWN_IMAGES} more" if len(images) > _SHOWN_IMAGES else ""
+    return ", ".join(images[:_SHOWN_IMAGES]) + more
 
 
 def _workload(workload: Json | None) -> str | None:
