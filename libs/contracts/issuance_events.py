@@ -130,8 +130,9 @@ def _refused_since_1(data: dict[str, Any]) -> dict[str, Any]:
 class SecretRefusedV2:
     """A project requested a secret to pull these images of a registry, and none was issued.
 
-    With `anonymous`, the caller accepts to pull without a credential if the account has none. The other
-    images of its request were handled.
+    With `anonymous`, the caller accepts to pull them without a credential. The reason is then that the
+    account has no credential for the registry, or none that the project may use. The other images of its
+    request were handled.
     """
 
     issuance_id: IssuanceId

@@ -301,11 +301,27 @@ def add_unusable(machine: Machine) -> None:
     waiting(lambda: now() > expiry)
 
 
+def test_the_helper_gets_the_login_that_the_machine_chooses(machine: Machine) -> None:
+    for name in ("first", "second"):
+        machine.add(name, "two.example.com", username=name)
+    for choice, username in (("", "second"), ("first", "first"), ("SECOND", "second")):
+        got = machine.helper("get", stdin="two.example.com", REGCRED_CREDENTIAL=choice)
+        assert json.loads(got.stdout)["Username"] == username, got.stderr
+    assert json.loads(machine.helper("list", REGCRED_CREDENTIAL="first").stdout) == {
+        "two.example.com": "first"
+    }
+    unknown = machine.helper("get", stdin="two.example.com", REGCRED_CREDENTIAL="third")
+    assert unknown.returncode == 1
+    assert "credential_not_found" in unknown.stderr
+
+
 def test_the_helper_lists_what_it_gets(machine: Machine, registry_address: str) -> None:
     add_unusable(machine)
     hosts = ("expired", "push", "prefixes", "restricted")
     for host in hosts:
         assert "no_eligible_credential" in machine.helper("get", stdin=f"{host}.example.com").stderr
+        allowed = machine.helper("get", stdin=f"{host}.example.com", REGCRED_ALLOW_NOT_ELIGIBLE="yes")
+        assert (allowed.returncode, allowed.stdout) == (1, NOT_FOUND)
     assert machine.helper("list").stdout == "{}\n"
     # The first is the only one that may be used, the second the later one of two.
     for name in ("old", "new"):

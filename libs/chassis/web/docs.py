@@ -44,7 +44,8 @@ PROBLEMS = {
     "no_matching_credential": "The account has no credential for that registry; `errors` names the images. "
     "`allow_anonymous` omits them.",
     "no_eligible_credential": "The account has credentials for that registry, but none for this project or "
-    "image; `errors` has the reasons, POST …/resolutions those of each credential.",
+    "image; `errors` has the reasons, POST …/resolutions those of each credential. `allow_anonymous` "
+    "omits them if it is `not_eligible`.",
     "format_not_possible": "The credential is an identity token, not a password, which the format or the "
     "client needs; ask for a docker_config.",
     "one_login_per_host": "The `client` looks up one login for each host, and the request needs several; "

@@ -14,6 +14,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 from contracts.issuance_events import MAX_IMAGES, Workload
 from contracts.schemas import WorkloadSchema
+from credentials.api.allow_anonymous import AllowAnonymous
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
@@ -75,14 +76,7 @@ class PullSecretInput(CredentialChoice):
             "others with go-containerregistry, such as Flux and Tekton. By default nothing is refused."
         },
     )
-    allow_anonymous = fields.Boolean(
-        load_default=False,
-        metadata={
-            "description": "Skip images of registries for which the account has no credential, instead of "
-            "returning 404. They are pulled without a credential, which is recorded."
-        },
-    )
-
+    allow_anonymous = AllowAnonymous()
     short_lived = fields.Boolean(
         load_default=False,
         metadata={

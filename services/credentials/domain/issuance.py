@@ -1,8 +1,9 @@
 """Decide a request for a pull secret: which credential is issued for which images. Pure.
 
-If one image is refused, no secret is issued. The only exception is an image of a registry for which the
-account has no credential, if the caller sets `allow_anonymous`: it is pulled without a login. If the account
-has a credential, but not for this project or image, pulling without a login would hide a mistake.
+If one image is refused, no secret is issued. The exceptions are images that the caller allows to be pulled
+without a login: by `allow_anonymous`, images of registries for which the account has no credential; by its
+value `not_eligible`, also images for which it has one that the project may not use. The latter could hide a
+mistake, so that the caller has to say it, and both are recorded as refusals.
 
 `pull_secret_formats` has the formats in which a secret is issued.
 """
@@ -30,6 +31,8 @@ from registries.whole_repository import WholeRepository
 
 Image = ImageReference | WholeRepository | WholeRegistry
 Client = Literal["docker", "podman", "kubernetes", "crane"]
+# `True`: images of registries without a credential. `not_eligible`: also those without an eligible one.
+Anonymous = bool | Literal["not_eligible"]
 CLIENT_OF_HOSTS: Client = "docker"  # the others look up repositories as well
 
 
@@ -46,7 +49,7 @@ class PullSecretRequest:
     project_id: str
     workload: Workload
     format: SecretFormat
-    allow_anonymous: bool
+    allow_anonymous: Anonymous
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
     chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
     client: Client | None = None
@@ -115,15 +118,15 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
                 images=(*earlier.images, image),
                 as_written=(*earlier.as_written, *wanted.as_written.get(image, ())),
             )
-        elif found.candidates:
-            refusals.append(
-                Refusal(
-                    index=index, image=image, reason="no_eligible_credential", candidates=found.candidates
-                )
-            )
-        else:
-            refusal = Refusal(index=index, image=image, reason="no_matching_credential", candidates=())
-            (anonymous if wanted.allow_anonymous else refusals).append(refusal)
+            continue
+        refusal = Refusal(
+            index=index,
+            image=image,
+            reason="no_eligible_credential" if found.candidates else "no_matching_credential",
+            candidates=found.candidates,
+        )
+        allowed = wanted.allow_anonymous == "not_eligible" if found.candidates else wanted.allow_anonymous
+        (anonymous if allowed else refusals).append(refusal)
     served = _served(wanted, tuple(grants.values()))
     refusals.extend(
         refusal

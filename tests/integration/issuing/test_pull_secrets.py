@@ -302,3 +302,44 @@ def test_a_secret_that_can_never_be_read_again_is_no_reason_to_wait(
     rotated = client.put(path, json=rotation, headers={"If-Match": '"1"'})
     assert rotated.status_code == 200, rotated.text
     assert pull(client, account, "reg.example.com/team/x").status_code == 200
+
+
+def test_images_without_an_eligible_credential_can_be_anonymous(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    """A credential of one project does not prevent the others from pulling public images of its host."""
+    restricted = add(client, account, "hub", "docker.io", provider="dockerhub")
+    restricting = client.put(
+        f"/v1/accounts/{account}/credentials/{restricted['id']}/restrictions",
+        json={"restricted": True, "projects": ["blog"]},
+        headers={"If-Match": "*"},
+    )
+    assert restricting.status_code == 200
+    team = add(client, account, "team", "ghcr.io", repository_prefixes=["team"])
+    images = ("nginx", "ghcr.io/fluxcd/flux-cli", "ghcr.io/team/app", "reg.example.com/x")
+    refused = pull(client, account, *images, allow_anonymous=True)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")
+    answer = pull(client, account, *images, allow_anonymous="not_eligible")
+    assert answer.status_code == 200, answer.text
+    assert [issued["credential_id"] for issued in answer.get_json()["credentials"]] == [team["id"]]
+    assert answer.get_json()["anonymous_images"] == [
+        "docker.io/library/nginx:latest",
+        "ghcr.io/fluxcd/flux-cli:latest",
+        "reg.example.com/x:latest",
+    ]
+    of_answer = [
+        event
+        for event in recorded(account)
+        if event["issuance_id"] == answer.headers["Regcred-Position"].split(":")[0]
+    ]
+    assert [(event["type"], event.get("reason"), event.get("anonymous")) for event in of_answer] == [
+        ("secret.issued", None, None),
+        ("secret.refused", "no_eligible_credential", True),
+        ("secret.refused", "no_eligible_credential", True),
+        ("secret.refused", "no_matching_credential", True),
+    ]
+    assert of_answer[1]["candidates"] == [{"credential_id": restricted["id"], "reason": "restricted"}]
+    whole = pull(client, account, registry_host="docker.io", format="basic", allow_anonymous="not_eligible")
+    assert (whole.get_json()["basic"], whole.get_json()["anonymous_images"]) == (None, ["docker.io/*"])
+    invalid = pull(client, account, *images, allow_anonymous="always")
+    assert (invalid.status_code, invalid.get_json()["errors"][0]["pointer"]) == (422, "/allow_anonymous")

@@ -55,12 +55,16 @@ def test_the_file_is_selected_by_option_variable_or_home(home: Path, tmp_path: P
     named = own.with_name("named.toml")
     named.write_text(FILE.replace("shop", "named"))
     given = own.with_name("given.toml")
-    given.write_text(FILE.replace("shop", "given") + "allow_http = true\n")
+    given.write_text(FILE.replace("shop", "given") + "allow_http = true\nallow_not_eligible = true\n")
     environment = {"XDG_CONFIG_HOME": str(home / ".config")}
     assert read_caller(environment, hostname="h").project == "shop"
     environment["REGCRED_HELPER_CONFIG"] = str(named)
     assert read_caller(environment, hostname="h").project == "named"
-    assert read_caller(environment, hostname="h", config=given).project == "given"
+    found = read_caller(environment, hostname="h", config=given)
+    assert (found.project, found.allow_not_eligible, found.credential) == ("given", True, None)
+    environment |= {"REGCRED_ALLOW_NOT_ELIGIBLE": "no", "REGCRED_CREDENTIAL": "Hub"}
+    found = read_caller(environment, hostname="h")
+    assert (found.allow_not_eligible, found.credential) == (False, "Hub")
     environment["REGCRED_ADDRESS"] = "http://reg.example.com"
     with pytest.raises(ConfigurationError, match="plain text"):
         read_caller(environment, hostname="h")
@@ -104,6 +108,7 @@ def test_overrides_have_precedence_over_file_and_variables(home: Path) -> None:
         ('password = "hunter2"', "an unknown entry"),
         ("account = 1", "account must be text in quotes"),
         ('allow_http = "yes"', "allow_http must be true or false"),
+        ("allow_not_eligible = 1", "allow_not_eligible must be true or false"),
         (FILE.replace('account = "acme"\n', ""), "no account: set REGCRED_ACCOUNT, or account in"),
         (FILE.replace('"shop"', '""'), "no project: set REGCRED_PROJECT"),
         (FILE + 'workload = "storefront"', "must look like deployment/storefront"),

@@ -33,14 +33,14 @@ def notice(text: str) -> None:
 def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Json:
     """Issue the pull secret for `wanted`: `format`, and one of `images`, `repository` and `registry_host`.
 
-    If the account has no credential for the registry, the audit trail records that and the client continues
-    without a login. Raises `ClientError`.
+    If the account has no credential for the registry, or the caller allows it and the project may use none,
+    the audit trail records that and the client continues without a login. Raises `ClientError`.
     """
     body = {
         **wanted,
         "project_id": caller.project,
         "workload": {"kind": caller.workload_kind, "name": caller.workload_name},
-        "allow_anonymous": True,
+        "allow_anonymous": "not_eligible" if caller.allow_not_eligible else True,
         **chosen(caller.credential),
     }
     issued = api.post(account_path(caller.account, "pull-secrets"), body).body

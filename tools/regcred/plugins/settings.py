@@ -21,7 +21,8 @@ from regcred.apiclient.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, 
 from regcred.apiclient.trust import CA_FILE
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
-_NAMES = ("address", "token_file", "account", "project", "workload", "credential", "allow_http", "ca_file")
+_BOOLEANS = ("allow_http", "allow_not_eligible")
+_NAMES = ("address", "token_file", "account", "project", "workload", "credential", *_BOOLEANS, "ca_file")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _MAX_FILE = 64 * 1024  # bytes
@@ -37,6 +38,7 @@ class Caller:
     workload_kind: str
     workload_name: str
     credential: str | None  # name or id of the one to use for its registry
+    allow_not_eligible: bool  # pull without a login if the project may use none of the credentials
 
 
 def read_caller(
@@ -68,7 +70,7 @@ def read_caller(
         connection=connection(
             settings.get("REGCRED_ADDRESS", DEFAULT_ADDRESS),
             settings,
-            allow_http=_allow_http(settings.get("REGCRED_ALLOW_HTTP", "")),
+            allow_http=_is_true(settings, "REGCRED_ALLOW_HTTP"),
             ca_file=Path(settings[CA_FILE]) if CA_FILE in settings else None,
         ),
         account=_needed(settings, "REGCRED_ACCOUNT", file),
@@ -76,13 +78,15 @@ def read_caller(
         workload_kind=kind,
         workload_name=name,
         credential=settings.get("REGCRED_CREDENTIAL"),
+        allow_not_eligible=_is_true(settings, "REGCRED_ALLOW_NOT_ELIGIBLE"),
     )
 
 
-def _allow_http(text: str) -> bool:
-    if text.lower() not in _YES | _NO:
-        raise ConfigurationError("REGCRED_ALLOW_HTTP must be true or false")
-    return text.lower() in _YES
+def _is_true(settings: Mapping[str, str], name: str) -> bool:
+    text = settings.get(name, "").lower()
+    if text not in _YES | _NO:
+        raise ConfigurationError(f"{name} must be true or false")
+    return text in _YES
 
 
 def _named_file(environment: Mapping[str, str]) -> Path | None:
@@ -111,8 +115,8 @@ def _read(file: Path) -> dict[str, str]:
     for name, value in values.items():
         if name not in _NAMES:
             raise ConfigurationError(f"{file} has an unknown entry; known are {', '.join(_NAMES)}")
-        if not isinstance(value, bool if name == "allow_http" else str):
-            wanted = "true or false" if name == "allow_http" else "text in quotes"
+        if not isinstance(value, bool if name in _BOOLEANS else str):
+            wanted = "true or false" if name in _BOOLEANS else "text in quotes"
             raise ConfigurationError(f"{file}: {name} must be {wanted}")
         settings[f"REGCRED_{name.upper()}"] = str(value)
     for name in (TOKEN_FILE, CA_FILE):

@@ -15,6 +15,7 @@ from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefu
 from contracts.verdicts import VerificationStatus
 from credentials.api.requested_images import names_as_written
 from credentials.domain.issuance import (
+    Anonymous,
     Client,
     IssuancePlan,
     PullSecretRequest,
@@ -54,7 +55,9 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
 NOBODY = Restrictions(restricted=True, projects=())
 
 
-def wanted(*images: str, allow_anonymous: bool = False, client: Client | None = None) -> PullSecretRequest:
+def wanted(
+    *images: str, allow_anonymous: Anonymous = False, client: Client | None = None
+) -> PullSecretRequest:
     parsed = tuple(ImageReference.parse(image) for image in images)
     return PullSecretRequest(
         images=parsed,
@@ -117,6 +120,30 @@ def test_no_image_of_a_registry_with_a_credential_is_anonymous() -> None:
     [refusal] = found.refusals
     assert refusal.reason == "no_eligible_credential"
     assert [judged.reason for judged in refusal.candidates] == ["other_repository", "restricted"]
+
+
+def test_the_caller_can_allow_images_without_an_eligible_credential_to_be_anonymous() -> None:
+    stored = [
+        candidate(1, "reg.io", restrictions=NOBODY),
+        candidate(2, "ghcr.io", "acme"),
+        candidate(3, "quay.io", expires_at=NOW),
+        candidate(4, "reg.io:5000", scope=Scope(pull=False, push=True)),
+    ]
+    images = ("reg.io/x", "ghcr.io/acme/x", "ghcr.io/y", "quay.io/x", "reg.io:5000/x", "nginx")
+    asked = wanted(*images, allow_anonymous="not_eligible")
+    found = plan(asked, stored, USE)
+    assert (granted(found), found.refusals) == ({2: ["ghcr.io/acme/x:latest"]}, ())
+    assert [(refusal.index, refusal.reason) for refusal in found.anonymous] == [
+        (0, "no_eligible_credential"),
+        (2, "no_eligible_credential"),
+        (3, "no_eligible_credential"),
+        (4, "no_eligible_credential"),
+        (5, "no_matching_credential"),
+    ]
+    _, first, *_ = events_of(found, asked, ISSUANCE)
+    assert isinstance(first, SecretRefusedV2)
+    assert (first.reason, first.anonymous) == ("no_eligible_credential", True)
+    assert first.candidates == (RefusedCandidate(credential_id=UUID(int=1), reason="restricted"),)
 
 
 def test_events_name_issued_and_refused_images() -> None:

@@ -38,6 +38,9 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 @click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
 @click.option("--allow-anonymous", is_flag=True, help="Skip images of registries without a credential.")
 @click.option(
+    "--allow-not-eligible", is_flag=True, help="Skip also those of which the project may use no credential."
+)
+@click.option(
     "--client", type=_CLIENTS, help="The client that reads the secret; what it cannot find is refused."
 )
 @click.option("--credential", metavar="NAME|ID", help="The credential to use for its registry.")
@@ -55,6 +58,7 @@ def pull_secret(
     output: Path | None,
     reveal: bool,
     allow_anonymous: bool,
+    allow_not_eligible: bool,
     client: str | None,
     credential: str | None,
     short_lived: bool,
@@ -78,7 +82,7 @@ def pull_secret(
         "project_id": project,
         "workload": {"kind": kind, "name": name},
         "format": form.replace("-", "_"),
-        "allow_anonymous": allow_anonymous,
+        "allow_anonymous": "not_eligible" if allow_not_eligible else allow_anonymous,
         "short_lived": short_lived,
         **chosen(credential),
         **({} if client is None else {"client": client}),
