@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
+from credentials.api.refusals import of_image, pointer_of
 from credentials.application.issuance import PullSecret
-from credentials.domain.issuance import Grant, Image, PullSecretRequest
+from credentials.domain.issuance import IssuancePlan, PullSecretRequest
 from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 
 
@@ -37,6 +38,17 @@ class IssuedCredentialSchema(Schema):
     )
 
 
+class ResultSchema(Schema):
+    """The decision about an image. `pointer` is its place in the request."""
+
+    pointer = fields.String()
+    image = fields.String()
+    result = fields.String(validate=validate.OneOf(["issued", "anonymous", "refused"]))
+    credential_id = fields.UUID(allow_none=True, metadata={"description": "null unless it is issued."})
+    code = fields.String(allow_none=True, metadata={"description": "Why it has no credential."})
+    detail = fields.String(allow_none=True)
+
+
 class PullSecretSchema(Schema):
     """The secret, in the requested format. Do not store it anywhere else."""
 
@@ -59,29 +71,25 @@ class PullSecretSchema(Schema):
         allow_none=True,
         metadata={"description": "When the first expires: the expiry of a credential or of a created login."},
     )
+    results = fields.List(
+        fields.Nested(ResultSchema),
+        metadata={"description": "The decision about each image, only with `allow_partial`."},
+    )
     dry_run = fields.Boolean(metadata={"description": "`true`, only in a dry run, which has no secret."})
 
 
 def issued_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:
     """Return the response with the secret."""
-    body = decision_body(
-        wanted,
-        [one.grant for one in pull_secret.issued],
-        pull_secret.anonymous,
-        [one.expires_at for one in pull_secret.issued],
-    )
+    body = decision_body(wanted, pull_secret.decided, [one.expires_at for one in pull_secret.issued])
     return {**body, wanted.format: _secret(account_id, wanted, pull_secret)}
 
 
 def decision_body(
-    wanted: PullSecretRequest,
-    grants: Sequence[Grant],
-    anonymous: Sequence[Image],
-    expiries: Sequence[datetime | None] = (),
+    wanted: PullSecretRequest, decided: IssuancePlan, expiries: Sequence[datetime | None] = ()
 ) -> dict[str, Any]:
     """Return the response without the secret. `expiries` are those of created logins."""
-    keys = auth_keys(grants)
-    known = [*expiries, *(grant.candidate.expires_at for grant in grants)]
+    keys = auth_keys(decided.grants)
+    known = [*expiries, *(grant.candidate.expires_at for grant in decided.grants)]
     return {
         "format": wanted.format,
         "credentials": [
@@ -91,11 +99,31 @@ def decision_body(
                 "images": [str(image) for image in grant.images],
                 "auth_keys": keys[grant.candidate.credential_id],
             }
-            for grant in grants
+            for grant in decided.grants
         ],
-        "anonymous_images": [str(image) for image in anonymous],
+        "anonymous_images": [str(refusal.image) for refusal in decided.anonymous],
         "expires_at": min((expiry for expiry in known if expiry is not None), default=None),
+        **({"results": _results(wanted, decided)} if wanted.allow_partial else {}),
     }
+
+
+def _results(wanted: PullSecretRequest, decided: IssuancePlan) -> list[dict[str, Any]]:
+    """Return the decision about each image, in the order of the request and once for each."""
+    issued = {image: grant.candidate.credential_id for grant in decided.grants for image in grant.images}
+    without = {refusal.image: ("anonymous", of_image(refusal)) for refusal in decided.anonymous} | {
+        refusal.image: ("refused", of_image(refusal)) for refusal in decided.refusals
+    }
+    return [
+        {
+            "pointer": pointer_of(image, wanted.images.index(image)),
+            "image": str(image),
+            "result": without[image][0] if image in without else "issued",
+            "credential_id": issued.get(image),
+            "code": without[image][1].code if image in without else None,
+            "detail": without[image][1].detail if image in without else None,
+        }
+        for image in dict.fromkeys(wanted.images)
+    ]
 
 
 def _secret(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any] | None:

@@ -77,6 +77,13 @@ class PullSecretInput(CredentialChoice):
         },
     )
     allow_anonymous = AllowAnonymous()
+    allow_partial = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "If images are refused, issue the secret for the others. `results` in the "
+            "response has the decision about each image. If all are refused, so is the request."
+        },
+    )
     short_lived = fields.Boolean(
         load_default=False,
         metadata={
@@ -98,8 +105,9 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
     def issue_pull_secret(body: Body, arguments: Body, account_id: str) -> Response:
         """Issue the secret that a workload needs to pull its images. It is recorded first.
 
-        Either every image gets a credential, or none. A repeated Idempotency-Key writes no second record, but
-        the request is decided again: a credential that was restricted or removed since is not issued.
+        Either every image gets a credential, or none, unless the caller allows less. A repeated
+        Idempotency-Key writes no second record, but the request is decided again: a credential that was
+        restricted or removed since is not issued.
 
         A dry run has the decision, without a secret. It does not read the secret, so it does not find that it
         is lost, that a cloud refuses it, or that it has no password.
@@ -109,8 +117,7 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
         request = command_request(account_id, request_fingerprint, **arguments)
         if request.dry_run:
             decided = issuer.decided(request, wanted)
-            anonymous = [refusal.image for refusal in decided.anonymous]
-            return json_response({**decision_body(wanted, decided.grants, anonymous), "dry_run": True})
+            return json_response({**decision_body(wanted, decided), "dry_run": True})
         pull_secret = issuer.issue(request, wanted)
         headers = {
             **command_headers(pull_secret.issuance_id, pull_secret.version, pull_secret.version),
@@ -150,5 +157,6 @@ def _wanted(body: Body) -> PullSecretRequest:
         short_lived=body["short_lived"],
         chosen=choice_of(body),
         client=body["client"],
+        allow_partial=body["allow_partial"],
         as_written=names_as_written(body, images),
     )

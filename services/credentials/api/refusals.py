@@ -17,7 +17,7 @@ from credentials.domain.errors import (
     StaleVersion,
     TooManyCredentials,
 )
-from credentials.domain.issuance import NotIssuable, NotIssued, Refusal
+from credentials.domain.issuance import Image, NotIssuable, NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
@@ -109,7 +109,7 @@ def _too_many_credentials(error: TooManyCredentials) -> Response:
 
 def _of_images(error: NotIssuable) -> Problem:
     """Return one problem for all refused images: with the most specific reason, and that of each image."""
-    errors = [_of_image(refusal) for refusal in error.refusals]
+    errors = [of_image(refusal) for refusal in error.refusals]
     headers = {}
     if isinstance(error, NotIssued):
         headers = command_headers(error.issuance_id, error.version, error.version)
@@ -133,7 +133,8 @@ def _of_images(error: NotIssuable) -> Problem:
     return Problem(409, "format_not_possible", detail, errors, headers)
 
 
-def _of_image(refusal: Refusal) -> FieldProblem:
+def of_image(refusal: Refusal) -> FieldProblem:
+    """Return the reason for the refusal of an image, with its place in the request."""
     if refusal.candidates:
         codes = ", ".join(sorted({judged.reason.value for judged in refusal.candidates}))
         detail = f"{refusal.image}: no credential for {refusal.image.registry_host} may be used ({codes})"
@@ -147,14 +148,15 @@ def _of_image(refusal: Refusal) -> FieldProblem:
         detail = f"{refusal.image}: its credential's stored secret cannot be read"
     else:
         detail = f"{refusal.image}: its credential has no password"
-    return FieldProblem(_pointer(refusal), refusal.reason, detail)
+    return FieldProblem(pointer_of(refusal.image, refusal.index), refusal.reason, detail)
 
 
-def _pointer(refusal: Refusal) -> str:
-    match refusal.image:
+def pointer_of(image: Image, index: int) -> str:
+    """Return the JSON pointer of an image in the request."""
+    match image:
         case WholeRegistry():
             return "/registry_host"
         case WholeRepository():
             return "/repository"
         case _:
-            return f"/images/{refusal.index}"
+            return f"/images/{index}"

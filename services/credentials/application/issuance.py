@@ -11,16 +11,17 @@ Otherwise (a credential was rotated, restricted or removed) it is an issuance or
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
 
+from contracts.issuance_events import RefusalReason
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
+from credentials.application.issued_logins import IssuedLogins, LoginMinter, LoginRefused, SecretUnreadable
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
-    Grant,
     Image,
     IssuancePlan,
     NotIssuable,
@@ -29,16 +30,13 @@ from credentials.domain.issuance import (
     Refusal,
     events_of,
     plan,
-    refusals_of,
     refused_events,
+    without,
 )
 from credentials.domain.pull_secret_formats import Issued
 from eventlog.storage import Appended
-from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.matching import RequestedUse
-from registries.token_minter.minter import MintKey
-from registries.token_service import Minted, NotMinted
-from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret
+from secretstore.store import SecretStore
 
 log = structlog.get_logger()
 
@@ -57,31 +55,12 @@ class PullSecret:
     version: int
     replayed: bool
     issued: tuple[Issued, ...]
-    anonymous: tuple[Image, ...]
+    decided: IssuancePlan
 
-
-class LoginMinter(Protocol):
-    """The part of `registries.token_minter.minter.Minter` that is used here."""
-
-    def login(
-        self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
-    ) -> Minted:
-        """Return a login. Raises `NotMinted`."""
-
-
-class _LoginRefused(Exception):
-    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
-        super().__init__("a cloud refused the stored keys")
-        self.refusals = refusals
-
-
-class _Unreadable(Exception):
-    """A secret cannot be read: it was removed or rotated since the decision to issue it, or is lost."""
-
-    def __init__(self, error: str, refusals: tuple[Refusal, ...]) -> None:
-        super().__init__(error)
-        self.error = error
-        self.refusals = refusals
+    @property
+    def anonymous(self) -> tuple[Image, ...]:
+        """The images to pull without a credential."""
+        return tuple(refusal.image for refusal in self.decided.anonymous)
 
 
 class Issuer:
@@ -101,25 +80,33 @@ class Issuer:
         new_id: Callable[[], UUID],
     ) -> None:
         self._store = store
-        self._secrets = secrets
-        self._minter = minter
+        self._logins = IssuedLogins(secrets, minter)
         self._new_id = new_id
 
     def issue(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         """Issue the secrets that these images need."""
+        return self._issue(request, wanted, failed={})
+
+    def _issue(
+        self, request: CommandRequest, wanted: PullSecretRequest, *, failed: Mapping[UUID, RefusalReason]
+    ) -> PullSecret:
+        """Issue without the credentials in `failed`, whose secrets cannot be used. Each attempt adds one."""
+
+        def once() -> PullSecret:
+            return self._issue_once(request, wanted, failed)
 
         def decided() -> PullSecret:
-            return retried(
-                lambda: self._issue_once(request, wanted), on=(DecidedOnOldVersion,), attempts=ATTEMPTS
-            )
+            return retried(once, on=(DecidedOnOldVersion,), attempts=ATTEMPTS)
 
         try:
-            return retried(decided, on=(_Unreadable,), attempts=_READ_ATTEMPTS)
+            return retried(decided, on=(SecretUnreadable,), attempts=_READ_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
-        except _Unreadable as unreadable:
-            log.error("secret_lost", error=unreadable.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
-            raise self._refused(request, wanted, unreadable.refusals) from None
+        except SecretUnreadable as lost:
+            log.error("secret_lost", error=lost.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
+            return self._issue(request, wanted, failed={**failed, lost.credential_id: "secret_unreadable"})
+        except LoginRefused as refused:
+            return self._issue(request, wanted, failed={**failed, refused.credential_id: "login_refused"})
 
     def decided(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:
         """Return what would be issued. Nothing is read from the secret store or recorded.
@@ -128,20 +115,19 @@ class Issuer:
             NotIssuable, CredentialNotFound: nothing would be issued.
         """
         found = self._decide(request, wanted)
-        if found.refusals:
+        if not found.issuable(partial=wanted.allow_partial):
             raise NotIssuable(found.refusals)
         return found
 
-    def _issue_once(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
-        decided = self._decide(request, wanted)
-        if decided.refusals:
+    def _issue_once(
+        self, request: CommandRequest, wanted: PullSecretRequest, failed: Mapping[UUID, RefusalReason]
+    ) -> PullSecret:
+        decided = without(self._decide(request, wanted), wanted, failed)
+        if not decided.issuable(partial=wanted.allow_partial):
             raise self._refused(request, wanted, decided.refusals)
-        try:
-            issued = self._read_secrets(request, wanted, decided)
-        except _LoginRefused as refused:
-            raise self._refused(request, wanted, refused.refusals) from None
+        issued = self._logins.read(request.account_id, wanted, decided.grants)
         if without_password := _without_password(wanted, issued):
-            raise self._refused(request, wanted, without_password)
+            return self._issue_once(request, wanted, {**failed, **without_password})
         return self._recorded(request, wanted, decided, issued)
 
     def _decide(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:
@@ -153,34 +139,6 @@ class Issuer:
             chosen=chosen_credential(self._store, request.account_id, wanted.chosen),
         )
         return plan(wanted, self._store.candidates(request.account_id, hosts), use)
-
-    def _read_secrets(
-        self, request: CommandRequest, wanted: PullSecretRequest, decided: IssuancePlan
-    ) -> tuple[Issued, ...]:
-        return tuple(self._read_secret(request, wanted, grant) for grant in decided.grants)
-
-    def _read_secret(self, request: CommandRequest, wanted: PullSecretRequest, grant: Grant) -> Issued:
-        """Return the stored login, or a login that the cloud creates from the stored keys."""
-        credential_id, version = grant.candidate.credential_id, grant.candidate.secret_version
-        try:
-            path = SecretPath(request.account_id, credential_id)
-            stored = read_secret(self._secrets, path, version, read_stored_login)
-        except StoredSecretUnreadable as error:
-            refusals = refusals_of(wanted, grant, "secret_unreadable")
-            raise _Unreadable(type(error).__name__, refusals) from None
-        try:
-            minted = self._minter.login(
-                MintKey(credential_id, version),
-                stored,
-                registry_host=grant.candidate.registry_host,
-                short_lived=wanted.short_lived,
-            )
-        except NotMinted as failure:
-            log.warning("login_not_made", credential_id=str(credential_id), code=failure.code)
-            if not failure.refused:
-                raise
-            raise _LoginRefused(refusals_of(wanted, grant, "login_refused")) from None
-        return Issued(grant=grant, login=minted.login, expires_at=minted.expires_at)
 
     def _recorded(
         self,
@@ -199,7 +157,7 @@ class Issuer:
             version=appended.version,
             replayed=appended.replayed,
             issued=issued,
-            anonymous=tuple(refusal.image for refusal in decided.anonymous),
+            decided=decided,
         )
 
     def _record(
@@ -231,20 +189,18 @@ class Issuer:
         return NotIssued(refusals, issuance_id=issuance_id, version=appended.version)
 
 
-def _without_password(wanted: PullSecretRequest, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:
-    """Return refusals for the images whose login has no password, if format or client requires one."""
+def _without_password(wanted: PullSecretRequest, issued: tuple[Issued, ...]) -> dict[UUID, RefusalReason]:
+    """Return the credentials whose login has no password, if format or client requires one."""
     if wanted.format != "basic" and wanted.client != "kubernetes":
-        return ()
-    return tuple(
-        refusal
-        for one in issued
-        if one.login.password is None
-        for refusal in refusals_of(wanted, one.grant, "identity_token")
-    )
+        return {}
+    return {
+        one.grant.candidate.credential_id: "identity_token" for one in issued if one.login.password is None
+    }
 
 
 def _summary(decided: IssuancePlan) -> dict[str, Any]:
     """Return what is issued, without secrets. It is stored under the idempotency key, for a comparison."""
+    refused = [str(refusal.image) for refusal in decided.refusals]
     return {
         "credentials": [
             {
@@ -255,4 +211,5 @@ def _summary(decided: IssuancePlan) -> dict[str, Any]:
             for grant in decided.grants
         ],
         "anonymous": [str(refusal.image) for refusal in decided.anonymous],
+        **({"refused": refused} if refused else {}),  # 0.9.0 stored none, so the others compare equal
     }

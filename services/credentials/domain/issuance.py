@@ -1,9 +1,10 @@
 """Decide a request for a pull secret: which credential is issued for which images. Pure.
 
-If one image is refused, no secret is issued. The exceptions are images that the caller allows to be pulled
-without a login: by `allow_anonymous`, images of registries for which the account has no credential; by its
-value `not_eligible`, also images for which it has one that the project may not use. The latter could hide a
-mistake, so that the caller has to say it, and both are recorded as refusals.
+If one image is refused, no secret is issued, unless the caller asks for the others with `allow_partial`. An
+image is not refused if the caller allows it to be pulled without a login: by `allow_anonymous`, images of
+registries for which the account has no credential; by its value `not_eligible`, also images for which it has
+one that the project may not use. The latter could hide a mistake, so that the caller has to say it, and both
+are recorded as refusals.
 
 `pull_secret_formats` has the formats in which a secret is issued.
 """
@@ -53,6 +54,7 @@ class PullSecretRequest:
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
     chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
     client: Client | None = None
+    allow_partial: bool = False  # issue what can be issued if other images are refused
     as_written: Mapping[Image, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -77,11 +79,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuancePlan:
-    """The decision. Nothing is issued if there are `refusals`. `anonymous` images do not prevent it."""
+    """The decision about each image. `anonymous` images do not prevent the others from being issued."""
 
     grants: tuple[Grant, ...]
     refusals: tuple[Refusal, ...]
     anonymous: tuple[Refusal, ...]
+
+    def issuable(self, *, partial: bool) -> bool:
+        """Whether something is issued: everything, or with `partial` at least one image can be pulled."""
+        return bool(self.grants or self.anonymous) if partial else not self.refusals
 
 
 class NotIssuable(Refused):
@@ -127,15 +133,27 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
         )
         allowed = wanted.allow_anonymous == "not_eligible" if found.candidates else wanted.allow_anonymous
         (anonymous if allowed else refusals).append(refusal)
-    served = _served(wanted, tuple(grants.values()))
-    refusals.extend(
-        refusal
-        for grant in grants.values()
-        if grant not in served
-        for refusal in refusals_of(wanted, grant, "one_login_per_host")
+    found_plan = IssuancePlan(
+        grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous)
     )
-    refusals.sort(key=attrgetter("index"))
-    return IssuancePlan(grants=served, refusals=tuple(refusals), anonymous=tuple(anonymous))
+    return without(found_plan, wanted, _not_found_by_client(wanted, found_plan.grants))
+
+
+def without(
+    plan: IssuancePlan, wanted: PullSecretRequest, failed: Mapping[UUID, RefusalReason]
+) -> IssuancePlan:
+    """Return the plan with all images of these credentials refused."""
+    refused = [
+        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
+        for grant in plan.grants
+        if (reason := failed.get(grant.candidate.credential_id))
+        for image in grant.images
+    ]
+    return IssuancePlan(
+        grants=tuple(grant for grant in plan.grants if grant.candidate.credential_id not in failed),
+        refusals=tuple(sorted((*plan.refusals, *refused), key=attrgetter("index"))),
+        anonymous=plan.anonymous,
+    )
 
 
 def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
@@ -155,20 +173,16 @@ def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
     }
 
 
-def _served(wanted: PullSecretRequest, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
-    """Return the grants whose login the client finds. `basic` has one login, and no keys."""
+def _not_found_by_client(wanted: PullSecretRequest, grants: tuple[Grant, ...]) -> dict[UUID, RefusalReason]:
+    """Return the credentials that the client does not look up. `basic` has one login, and no keys."""
     if wanted.client != CLIENT_OF_HOSTS or wanted.format == "basic":
-        return grants
+        return {}
     of_host = host_grants(grants)
-    return tuple(grant for grant in grants if of_host[grant.candidate.registry_host] is grant)
-
-
-def refusals_of(wanted: PullSecretRequest, grant: Grant, reason: RefusalReason) -> tuple[Refusal, ...]:
-    """Return refusals for all images of a grant."""
-    return tuple(
-        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
-        for image in grant.images
-    )
+    return {
+        grant.candidate.credential_id: "one_login_per_host"
+        for grant in grants
+        if of_host[grant.candidate.registry_host] is not grant
+    }
 
 
 def events_of(
@@ -189,7 +203,11 @@ def events_of(
         )
         for grant in plan.grants
     ]
-    return [*issued, *refused_events(plan.anonymous, wanted, issuance_id, anonymous=True)]
+    return [
+        *issued,
+        *refused_events(plan.anonymous, wanted, issuance_id, anonymous=True),
+        *refused_events(plan.refusals, wanted, issuance_id, anonymous=False),
+    ]
 
 
 def refused_events(

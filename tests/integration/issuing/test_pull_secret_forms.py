@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask.testing import FlaskClient
 
-from tests.integration.issuing.calls import CANARY, Json, add, pull
+from tests.integration.issuing.calls import CANARY, WORKLOAD, Json, add, pull
 from tests.support.system import add_body
 
 
@@ -144,3 +144,42 @@ def test_a_repository_has_the_key_of_its_spelling_and_a_whole_registry_one_key(
     for wanted, keys in requests:
         [issued] = pull(client, account, **wanted).get_json()["credentials"]
         assert issued["auth_keys"] == keys
+
+
+def test_the_result_of_each_image_is_returned_on_request(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    whole = add(client, account, "whole", "reg.example.com")
+    add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    add(client, account, "other", "ghcr.io", repository_prefixes=["other"])
+    body: Json = {"client": "docker", "allow_anonymous": True, "allow_partial": True}
+    images = ("reg.example.com/team/app", "reg.example.com/x", "ghcr.io/y", "nginx", "reg.example.com/x")
+    answer = pull(client, account, *images, **body)
+    assert answer.status_code == 200, answer.text
+    results = answer.get_json()["results"]
+    assert [
+        (result["pointer"], result["result"], result["code"], result["credential_id"]) for result in results
+    ] == [
+        ("/images/0", "refused", "one_login_per_host", None),
+        ("/images/1", "issued", None, whole["id"]),
+        ("/images/2", "refused", "no_eligible_credential", None),
+        ("/images/3", "anonymous", "no_matching_credential", None),
+    ]
+    assert results[1]["image"] == "reg.example.com/x:latest"
+    assert "other_repository" in results[2]["detail"]
+    assert list(answer.get_json()["docker_config"]["auths"]) == ["reg.example.com"]
+    assert [(event["type"], event.get("reason"), event.get("anonymous")) for event in recorded(account)] == [
+        ("secret.issued", None, None),
+        ("secret.refused", "no_matching_credential", True),
+        ("secret.refused", "one_login_per_host", False),
+        ("secret.refused", "no_eligible_credential", False),
+    ]
+    dry = client.post(
+        f"/v1/accounts/{account}/pull-secrets?dry_run=true",
+        json={"images": list(images), "project_id": "shop", "workload": WORKLOAD, **body},
+    )
+    assert dry.get_json()["results"] == results
+    refused = pull(client, account, *images[::2], **{**body, "allow_anonymous": False})
+    assert refused.status_code == 200  # of three images, one is issued
+    refused = pull(client, account, "ghcr.io/y", **body)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")

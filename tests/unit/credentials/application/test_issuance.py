@@ -87,8 +87,8 @@ class World:
         )
         self.issuing = Issuer(self.store, self.secrets, minter, new_id=new_id)
 
-    def add(self, name: str = "team", login: RegistryLogin | None = None) -> UUID:
-        added = self.credentials.add(request(), secret("old", login), details(name), EVERYBODY)
+    def add(self, name: str = "team", login: RegistryLogin | None = None, host: str = "ghcr.io") -> UUID:
+        added = self.credentials.add(request(), secret("old", login, host), details(name), EVERYBODY)
         return added.credential_id
 
     def rotate(self, credential_id: UUID) -> None:
@@ -112,9 +112,9 @@ class World:
         ]
 
 
-def secret(password: str, login: RegistryLogin | None = None) -> NewSecret:
+def secret(password: str, login: RegistryLogin | None = None, host: str = "ghcr.io") -> NewSecret:
     return NewSecret(
-        registry=Registry(provider="github", host="ghcr.io", location=None),
+        registry=Registry(provider="github", host=host, location=None),
         kind="username_password",
         login=login or RegistryLogin(username="octo", password=Secret(password)),
     )
@@ -227,6 +227,36 @@ def test_a_lost_secret_is_refused_with_its_own_reason(world: World) -> None:
     [event] = world.store.recorded
     assert isinstance(event.payload, SecretRefusedV2)
     assert event.payload.reason == "secret_unreadable"
+
+
+def test_what_can_be_issued_is_issued_if_the_caller_allows_it(world: World) -> None:
+    """A refused image, a lost secret and an image without a credential do not prevent the others."""
+    usable = world.add()
+    lost = world.add("lost", host="quay.io")
+    world.secrets.remove(SecretPath("acme", lost))
+    images = ("quay.io/x", "ghcr.io/acme/shop", "nginx", "quay.io/y")
+    asked = replace(WANTED, images=tuple(map(ImageReference.parse, images)), allow_partial=True)
+    issued = world.issuing.issue(request("key"), asked)
+    assert [one.grant.candidate.credential_id for one in issued.issued] == [usable]
+    assert [(refusal.index, refusal.reason) for refusal in issued.decided.refusals] == [
+        (0, "secret_unreadable"),
+        (2, "no_matching_credential"),
+        (3, "secret_unreadable"),
+    ]
+    recorded = [
+        (event.payload.images, event.payload.anonymous)
+        for event in world.store.recorded
+        if isinstance(event.payload, SecretRefusedV2)
+    ]
+    assert recorded == [
+        (("quay.io/x:latest", "quay.io/y:latest"), False),
+        (("docker.io/library/nginx:latest",), False),
+    ]
+    assert len(world.store.recorded) == 3
+    assert world.issuing.issue(request("key"), asked).replayed
+    with pytest.raises(NotIssued) as refused:
+        world.issuing.issue(request(), replace(asked, images=asked.images[2:]))
+    assert [refusal.index for refusal in refused.value.refusals] == [0, 1]
 
 
 def test_a_credential_that_changes_at_every_attempt_is_reported(world: World) -> None:
