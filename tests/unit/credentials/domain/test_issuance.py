@@ -62,7 +62,7 @@ def wanted(
     return PullSecretRequest(
         images=parsed,
         client=client,
-        as_written=names_as_written({"images": images}, parsed),
+        as_written=names_as_written({"images": images, "registry_host": None}, parsed),
         project_id="shop",
         workload=WORKLOAD,
         format="docker_config",
