@@ -19,7 +19,7 @@ import structlog
 from contracts.issuance_events import RefusalReason
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
-from credentials.application.issued_logins import IssuedLogins, LoginMinter, LoginRefused, SecretUnreadable
+from credentials.application.issued_logins import IssuedLogins, LoginMinter, KeysRefused, SecretLost
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Image,
@@ -99,13 +99,13 @@ class Issuer:
             return retried(once, on=(DecidedOnOldVersion,), attempts=ATTEMPTS)
 
         try:
-            return retried(decided, on=(SecretUnreadable,), attempts=_READ_ATTEMPTS)
+            return retried(decided, on=(SecretLost,), attempts=_READ_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
-        except SecretUnreadable as lost:
+        except SecretLost as lost:
             log.error("secret_lost", error=lost.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
             return self._issue(request, wanted, failed={**failed, lost.credential_id: "secret_unreadable"})
-        except LoginRefused as refused:
+        except KeysRefused as refused:
             return self._issue(request, wanted, failed={**failed, refused.credential_id: "login_refused"})
 
     def decided(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:

@@ -25,7 +25,7 @@ class LoginMinter(Protocol):
         """Return a login. Raises `NotMinted`."""
 
 
-class LoginRefused(Exception):
+class KeysRefused(Exception):
     """A cloud refused the stored keys of a credential."""
 
     def __init__(self, credential_id: UUID) -> None:
@@ -33,7 +33,7 @@ class LoginRefused(Exception):
         self.credential_id = credential_id
 
 
-class SecretUnreadable(Exception):
+class SecretLost(Exception):
     """A secret cannot be read: it was removed or rotated since the decision to issue it, or is lost."""
 
     def __init__(self, error: str, credential_id: UUID) -> None:
@@ -53,7 +53,7 @@ class IssuedLogins:
         """Return the login of each grant.
 
         Raises:
-            LoginRefused, SecretUnreadable: that of one grant cannot be used.
+            KeysRefused, SecretLost: that of one grant cannot be used.
             NotMinted: a cloud is unavailable.
             SecretStoreUnavailable: no secret can be read now.
         """
@@ -66,7 +66,7 @@ class IssuedLogins:
             path = SecretPath(account_id, credential_id)
             stored = read_secret(self._secrets, path, version, read_stored_login)
         except StoredSecretUnreadable as error:
-            raise SecretUnreadable(type(error).__name__, credential_id) from None
+            raise SecretLost(type(error).__name__, credential_id) from None
         try:
             minted = self._minter.login(
                 MintKey(credential_id, version),
@@ -78,5 +78,5 @@ class IssuedLogins:
             log.warning("login_not_made", credential_id=str(credential_id), code=failure.code)
             if not failure.refused:
                 raise
-            raise LoginRefused(credential_id) from None
+            raise KeysRefused(credential_id) from None
         return Issued(grant=grant, login=minted.login, expires_at=minted.expires_at)
