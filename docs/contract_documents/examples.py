@@ -8,6 +8,7 @@ from contracts.access_events import AccessDenied
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditFilters, AuditRead, AuditSealed
 from contracts.credential_events import (
+    CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -109,6 +110,7 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
     VerificationRequested(
         credential_id=CREDENTIAL, secret_version=2, trigger="requested", image="ghcr.io/acme/shop:1.4"
     ),
+    CredentialAccessWithdrawn(credential_id=CREDENTIAL, reason="the shop has moved", workloads=2),
     CredentialRemoved(credential_id=CREDENTIAL, reason="the team is gone", forced=False),
 )
 _IN_VERIFICATION_STREAM: tuple[object, ...] = (

@@ -159,6 +159,19 @@ class CredentialRestrictionsChanged:
     previous: Restrictions
 
 
+@event("credential.access_withdrawn", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialAccessWithdrawn:
+    """Workloads lost a credential by the change that follows, which the caller forced."""
+
+    credential_id: CredentialId
+    reason: Reason
+    workloads: Annotated[
+        int,
+        Meta(ge=1, le=2**31 - 1, description="The number of workloads that used the credential and lost it."),
+    ]
+
+
 @event("credential.removed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRemoved:

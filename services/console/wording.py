@@ -53,6 +53,7 @@ ACTION = {
     "credential.details_changed": "Details changed",
     "credential.secret_rotated": "Secret rotated",
     "credential.restrictions_changed": "Restriction changed",
+    "credential.access_withdrawn": "Access withdrawn",
     "credential.removed": "Removed",
     "verification.requested": "Verification requested",
     "verification.succeeded": "Verified",

@@ -211,9 +211,11 @@ class PostgresCredentialStore:
                 raise UsedMeanwhile from None
             raise
 
-    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
+    def usages(
+        self, credential_id: UUID, *, since: datetime, most: int | None = MAX_WORKLOADS + 1
+    ) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS + 1)).fetchall()
+            rows = connection.execute(_USAGES, (credential_id, since, most)).fetchall()
         return tuple(
             WorkloadUsage(
                 project_id=project_id,

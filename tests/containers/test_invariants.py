@@ -77,7 +77,7 @@ def test_a_restricted_or_removed_credential_is_no_longer_issued(
         try:
             waiting(lambda: [status for _, status in seen].count(200) >= 20, "secrets are issued")
             restricted = client.put(
-                f"{credential}/restrictions",
+                f"{credential}/restrictions?force=true&reason=test",
                 json={"restricted": True, "projects": ["other"]},
                 headers={"If-Match": "*"},
             )

@@ -97,7 +97,7 @@ class Machine:
 
     def restrict(self, credential: Json, *projects: str) -> None:
         answer = self.client.put(
-            f"/v1/accounts/{self.account}/credentials/{credential['id']}/restrictions",
+            f"/v1/accounts/{self.account}/credentials/{credential['id']}/restrictions?force=true&reason=test",
             json={"restricted": True, "projects": projects},
             headers={"If-Match": "*"},
         )

@@ -129,7 +129,7 @@ def test_issued_and_refused_secrets_are_in_the_audit_log(
     image = f"{pushed}/team/app:1"
     assert pull(client, account, image).status_code == 200
     restricted = client.put(
-        f"/v1/accounts/{account}/credentials/{added['id']}/restrictions",
+        f"/v1/accounts/{account}/credentials/{added['id']}/restrictions?force=true&reason=test",
         json={"restricted": True, "projects": ["blog"]},
         headers={"If-Match": "*"},
     )

@@ -15,7 +15,7 @@ from credentials.application.store import (
     UsedMeanwhile,
     recorded_outcome,
 )
-from credentials.domain.commands import WorkloadUsage
+from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
@@ -122,10 +122,12 @@ class MemoryCredentialStore:
         self._usages.pop(credential_id, None)
         return appended
 
-    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
+    def usages(
+        self, credential_id: UUID, *, since: datetime, most: int | None = MAX_WORKLOADS + 1
+    ) -> tuple[WorkloadUsage, ...]:
         usages = self._usages.get(credential_id, {}).values()
         found = [usage for usage in usages if usage.last_used_at >= since]
-        return tuple(sorted(found, key=lambda usage: usage.last_used_at, reverse=True))
+        return tuple(sorted(found, key=lambda usage: usage.last_used_at, reverse=True)[:most])
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         hosts = {

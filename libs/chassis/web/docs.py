@@ -71,8 +71,8 @@ PROBLEMS = {
     "rotate it, or verify it again.",
     "other_repository": "None of the credential's `repository_prefixes` covers that repository.",
     "no_pull_scope": "The scope of the credential excludes pulls, so nothing is read with it.",
-    "credential_in_use": "Workloads use the credential, `users` names them. Rotate it instead, or remove it "
-    "with `force=true` and a `reason`.",
+    "credential_in_use": "Workloads use the credential and would lose it, `users` names them. With "
+    "`force=true` and a `reason` it is done anyway.",
     "name_taken": "Another credential of the account has this name; case does not matter.",
     "if_match_required": "Changes need If-Match with the ETag that they are based on.",
     "stale_version": "The credential was changed in the meantime; read it again.",

@@ -48,7 +48,7 @@ _HINTS = {
     "stale_version": "it was changed after it was read, so nothing was done; repeat the command",
     "unauthenticated": "the token is invalid or expired; set REGCRED_TOKEN_FILE to the file of a valid token",
     "account_forbidden": "this token is limited: use one of its accounts (--account), or another token",
-    "credential_in_use": "rotate it instead, or remove it with --force --reason '…'",
+    "credential_in_use": "to do it anyway, repeat the command with --force --reason '…'",
 }
 
 

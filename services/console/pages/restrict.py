@@ -1,18 +1,18 @@
-"""Restrict a credential to projects, or allow every project. Workloads that would lose it are shown first."""
+"""Restrict a credential to projects, or allow every project. A loss by workloads that use it is confirmed."""
 
+from http import HTTPStatus
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from console import force
 from console.forms import Form, restrictions
 from console.pages.one_credential import PATH, OneCredential, read
 from console.request_context import api
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import etag_of
 from regcred.apiclient.transport import Json
-
-_MAX_USAGES = 200
 
 
 def install(pages: Blueprint) -> None:
@@ -26,35 +26,23 @@ def restriction_form(account: str, credential_id: UUID) -> str:
     form = Form.filled(
         restricted="yes" if current["restricted"] else "no", projects="\n".join(current["projects"])
     )
-    return _page(form, found, [])
+    return _page(form, found)
 
 
-def restrict_credential(account: str, credential_id: UUID) -> Response | str | tuple[str, int]:
+def restrict_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
     """Save the restriction. If workloads would lose the credential, ask for a confirmation first."""
     form, found, wanted = Form.sent(), read(account, credential_id), restrictions()
-    losing = _losing(found, wanted)
-    if losing and not form.value("confirmed"):
-        return _page(form, found, losing)
+    if force.is_confirmed(form) and form.summary:
+        return _page(form, found, []), HTTPStatus.UNPROCESSABLE_ENTITY
+    etag = etag_of(request.form.get("version", ""))
     try:
-        api().change("PUT", f"{found.path}/restrictions", etag_of(request.form.get("version", "")), wanted)
+        api().change("PUT", f"{found.path}/restrictions", etag, wanted, parameters=force.parameters(form))
     except ApiError as problem:
-        status = form.add_problem(problem)
-        return _page(form, found, []), status
+        users = force.users_of(form, problem)
+        status = problem.status if users is not None else form.add_problem(problem)
+        return _page(form, found, users), status
     flash(_message(found.body["name"], wanted))
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
-
-
-def _losing(found: OneCredential, wanted: Json) -> list[Json]:
-    """The usages of projects that would no longer be allowed. It is empty if they cannot be listed."""
-    if not wanted["restricted"]:
-        return []
-    try:
-        usages: list[Json] = api().listing(f"{found.path}/usages", {}, limit=_MAX_USAGES)["items"]
-    except ApiError as problem:
-        if problem.no_such_route or problem.code == "insufficient_scope":
-            return []
-        raise
-    return [usage for usage in usages if usage["project_id"] not in wanted["projects"]]
 
 
 def _message(name: str, wanted: Json) -> str:
@@ -66,7 +54,13 @@ def _message(name: str, wanted: Json) -> str:
     return f"{count} project{'s' if count > 1 else ''} may use {name}."
 
 
-def _page(form: Form, found: OneCredential, losing: list[Json]) -> str:
+def _page(form: Form, found: OneCredential, users: list[Json] | None = None) -> str:
+    """The form. With `users`, which may be empty, the restriction has to be confirmed."""
     return render_template(
-        "restrict.html", form=form, credential=found.body, version=found.version, losing=losing
+        "restrict.html",
+        form=form,
+        credential=found.body,
+        version=found.version,
+        users=users,
+        force=users is not None,
     )

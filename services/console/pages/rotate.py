@@ -1,11 +1,12 @@
 """Rotate a credential: save a new secret, and with it a new username if it changes."""
 
+from http import HTTPStatus
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console import secret_input
+from console import force, secret_input
 from console.forms import Form, day
 from console.pages.one_credential import PATH, OneCredential, read
 from console.providers import provider_of
@@ -26,14 +27,21 @@ def rotation_form(account: str, credential_id: UUID) -> str:
 
 
 def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
-    """Save the new secret, and redirect to the page that shows its verification."""
+    """Save the new secret, and redirect to the page that shows its verification.
+
+    If workloads would lose the credential, ask for a confirmation first. The secret is then entered again.
+    """
     form, found = Form.sent(), read(account, credential_id)
     body: Json = {"credential": secret_input.credential(), "expires_at": day(form.value("expires_at"))}
+    if force.is_confirmed(form) and form.summary:
+        return _page(form, found, []), HTTPStatus.UNPROCESSABLE_ENTITY
+    etag = etag_of(request.form.get("version", ""))
     try:
-        api().change("PUT", f"{found.path}/secret", etag_of(request.form.get("version", "")), body)
+        api().change("PUT", f"{found.path}/secret", etag, body, parameters=force.parameters(form))
     except ApiError as problem:
-        status = form.add_problem(problem)
-        return _page(form, found), status
+        users = force.users_of(form, problem)
+        status = problem.status if users is not None else form.add_problem(problem)
+        return _page(form, found, users), status
     flash("The new secret is saved. It is being verified by a login.")
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
 
@@ -47,8 +55,15 @@ def _likely_kind(credential: Json) -> str:
     return str(kinds[0]) if kinds else "username_password"
 
 
-def _page(form: Form, found: OneCredential) -> str:
+def _page(form: Form, found: OneCredential, users: list[Json] | None = None) -> str:
+    """The form. With `users`, which may be empty, the rotation has to be confirmed."""
     provider = provider_of(api(), found.body["provider"])
     return render_template(
-        "rotate.html", form=form, credential=found.body, version=found.version, provider=provider
+        "rotate.html",
+        form=form,
+        credential=found.body,
+        version=found.version,
+        provider=provider,
+        users=users,
+        force=users is not None,
     )

@@ -21,7 +21,11 @@ _STRONG = re.compile(r'"([0-9]{1,18})"')
 
 
 def command_request(
-    account_id: str, request_fingerprint: RequestFingerprint | None = None, *, dry_run: bool = False
+    account_id: str,
+    request_fingerprint: RequestFingerprint | None = None,
+    *,
+    dry_run: bool = False,
+    force_reason: str | None = None,
 ) -> CommandRequest:
     """Return the request of the command.
 
@@ -44,6 +48,7 @@ def command_request(
         traceparent=traceparent(),
         key=_key(request_fingerprint) if request_fingerprint else None,
         dry_run=dry_run,
+        force_reason=force_reason,
     )
 
 

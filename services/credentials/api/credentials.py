@@ -19,6 +19,8 @@ from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
 from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
+from credentials.api.impact import ChangedSchema, ForceArguments, force_reason, impact_json
+from credentials.application.command_handler import CommandRequest, CommandResult
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
@@ -115,24 +117,26 @@ def blueprint(
 
     @routes.route(_CREDENTIAL, methods=["PATCH"])
     @routes.arguments(ChangeSchema)
-    @routes.arguments(DryRunArguments, location="query")
-    @routes.response(200, AddedSchema)
+    @routes.arguments(ForceArguments, location="query")
+    @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def change_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Change name, description, scope, repository prefixes or expiry."""
-        request = command_request(account_id, **arguments)
+        """Change name, description, scope, repository prefixes or expiry.
+
+        While workloads that would lose it use it, this needs `force`.
+        """
+        request = _change_request(account_id, arguments)
         command = parse_change(body, now=request.now)
-        result = credentials.change(request, credential_id, expected_version(), command)
-        return would_be(result.body, is_new=False) if request.dry_run else respond(result)
+        return _changed(credentials.change(request, credential_id, expected_version(), command))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
-    @routes.arguments(DryRunArguments, location="query")
-    @routes.response(200, AddedSchema)
+    @routes.arguments(ForceArguments, location="query")
+    @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def rotate_secret(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Replace the secret and, if given, the registry."""
-        request = command_request(account_id, **arguments)
+        """Replace the secret and, if given, the registry. Another one needs `force` while it is in use."""
+        request = _change_request(account_id, arguments)
 
         def secret_for(credential: Active) -> NewSecret:
             target = Target.of_existing(
@@ -151,10 +155,21 @@ def blueprint(
             expires_at,
             grace=timedelta(seconds=body["grace_seconds"]),
         )
-        return would_be(result.body, is_new=False) if request.dry_run else respond(result)
+        return _changed(result)
 
     verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
     return routes
+
+
+def _change_request(account_id: str, arguments: Body) -> CommandRequest:
+    return command_request(account_id, dry_run=arguments["dry_run"], force_reason=force_reason(arguments))
+
+
+def _changed(result: CommandResult) -> Response:
+    """Return the credential, and of a dry run (`impact`) also the workloads that would lose it."""
+    if result.impact is None:
+        return respond(result)
+    return would_be({**result.body, **impact_json(result.impact)}, is_new=False)
 
 
 def parse_addition(

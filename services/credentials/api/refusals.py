@@ -5,8 +5,8 @@ from flask import Flask, Response
 from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, respond, unavailable
 from chassis.web.responses import etag
-from credentials.api.access import usages_json
 from credentials.api.commands import command_headers
+from credentials.api.impact import usages_json
 from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.commands import MAX_WORKLOADS
@@ -40,7 +40,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(CredentialInUse)
     def _in_use(error: CredentialInUse) -> Response:
-        detail = "workloads use the credential; rotate it instead, or remove it with force and a reason"
+        detail = "workloads use the credential and would lose it; with force and a reason it is done anyway"
         extra = {
             "users": usages_json(error.usages[:MAX_WORKLOADS]),
             "more_users": len(error.usages) > MAX_WORKLOADS,

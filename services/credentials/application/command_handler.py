@@ -24,6 +24,7 @@ from contracts.credential_events import VerificationRequested
 from contracts.verdicts import VerificationStatus
 from contracts.verification import verification_json
 from contracts.verification_events import verdict_of
+from credentials.application.access import Access, Impact
 from credentials.application.store import CredentialStore, RecordedOutcome, UsedMeanwhile
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
@@ -49,7 +50,8 @@ class CommandRequest:
     """The context of a command: account, actor, time, ids, idempotency key.
 
     `now` is the time of the command and of all its events. A command with `dry_run` is decided, and nothing
-    is written: no event, no secret, and no response under the key.
+    is written: no event, no secret, and no response under the key. `force_reason` is the reason for a change
+    that is made although workloads lose the credential by it.
     """
 
     account_id: str
@@ -61,6 +63,7 @@ class CommandRequest:
     traceparent: str | None = None
     key: RequestKey | None = None
     dry_run: bool = False
+    force_reason: str | None = None
 
     def metadata(self) -> Metadata:
         """Return the metadata of its events. The request starts a new causal chain, under its own id."""
@@ -90,7 +93,8 @@ class CommandRequest:
 class CommandResult:
     """The result of a command: the credential or verification as JSON.
 
-    `version` is that of the credential, `stream_version` that of its stream after the command.
+    `version` is that of the credential, `stream_version` that of its stream after the command. Only the dry
+    run of a change has an `impact`.
     """
 
     credential_id: UUID
@@ -98,6 +102,7 @@ class CommandResult:
     stream_version: int
     body: dict[str, Any]
     replayed: bool = False
+    impact: Impact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +143,9 @@ class CommandHandler:
     `VersionConflict` is raised after `ATTEMPTS` attempts: the credential is changing too often.
     """
 
-    def __init__(self, store: CredentialStore, *, new_id: Callable[[], UUID]) -> None:
+    def __init__(self, store: CredentialStore, access: Access, *, new_id: Callable[[], UUID]) -> None:
         self._store = store
+        self._access = access
         self._new_id = new_id
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
@@ -206,8 +212,14 @@ class CommandHandler:
 
         Raises:
             VersionConflict: the stream has another version; nothing was written.
+            CredentialInUse: workloads lose the credential, and the change is not forced.
         """
-        events = decide(command, loaded.state)
+        impact = None
+        if request.dry_run:
+            events: tuple[object, ...] = decide(command, loaded.state)
+            impact = self._impact(request, loaded, fold(events, loaded.state))
+        else:
+            events = self.check(request, loaded, command)
         after = fold(events, loaded.state)
         if isinstance(after, Absent):
             raise TypeError("a command results in a credential")
@@ -217,7 +229,11 @@ class CommandHandler:
         version = stream_version if new and is_change(events[-1]) else loaded.version
         body = self._body(request, loaded, after, new, version)
         result = CommandResult(
-            credential_id=credential_id, version=version, stream_version=stream_version, body=body
+            credential_id=credential_id,
+            version=version,
+            stream_version=stream_version,
+            body=body,
+            impact=impact,
         )
         if not new or request.dry_run:
             return result
@@ -240,6 +256,27 @@ class CommandHandler:
             body=response["body"],
             replayed=appended.replayed,
         )
+
+    def check(
+        self, request: CommandRequest, loaded: LoadedCredential, command: Command
+    ) -> tuple[object, ...]:
+        """Return the events of a command, and before them that workloads lose the credential by it.
+
+        Raises:
+            CredentialInUse: workloads lose it, and the change is not forced.
+        """
+        events = decide(command, loaded.state)
+        if not isinstance(loaded.state, Active):
+            return events
+        after = fold(events, loaded.state)
+        lost = self._access.withdrawn(loaded.state, after, now=request.now, reason=request.force_reason)
+        return (*lost, *events)
+
+    def _impact(self, request: CommandRequest, loaded: LoadedCredential, after: Credential) -> Impact | None:
+        before = loaded.state
+        if not isinstance(before, Active):
+            return None
+        return self._access.impact(request.account_id, before, loaded.version, after, request.now)
 
     def _body(
         self,

@@ -6,9 +6,9 @@ to it.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, count
 from uuid import UUID, uuid5
@@ -16,8 +16,9 @@ from uuid import UUID, uuid5
 import structlog
 
 from chassis.secret import Secret
-from contracts.credential import Absent, Active
+from contracts.credential import Absent, Active, Removed
 from contracts.credential_events import Details, Restrictions, SecretReference
+from credentials.application.access import Access, Impact
 from credentials.application.command_handler import (
     ATTEMPTS,
     NEW_CREDENTIAL,
@@ -30,7 +31,6 @@ from credentials.application.store import CredentialStore, RecordedOutcome, Secr
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
-    MAX_WORKLOADS,
     UNCHANGED,
     AddCredential,
     ChangeDetails,
@@ -39,11 +39,9 @@ from credentials.domain.commands import (
     RestrictCredential,
     RotateSecret,
     Unchanged,
-    WorkloadUsage,
 )
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, TooManyCredentials
-from credentials.domain.impact import losing, served_by
 from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
@@ -53,21 +51,6 @@ log = structlog.get_logger()
 
 # Namespace of ids that are derived from a request; it never changes.
 _IDS = UUID("0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
-    """The effect of a change of a credential at `version`.
-
-    `usages` are the workloads that would lose it, and `more_usages` whether others use it that were not
-    checked. `served_by` has, by project, the credentials that its workloads would use instead.
-    """
-
-    credential_id: UUID
-    version: int
-    usages: tuple[WorkloadUsage, ...]
-    more_usages: bool
-    served_by: Mapping[str, tuple[UUID, ...]]
 
 
 class Credentials:
@@ -88,11 +71,11 @@ class Credentials:
     ) -> None:
         self._most = most
         self._store = store
-        self._handler = CommandHandler(store, new_id=new_id)
+        self._access = Access(store, use_window=use_window)
+        self._handler = CommandHandler(store, self._access, new_id=new_id)
         self._secrets = secrets
         self._secret_fingerprint = secret_fingerprint
         self._new_id = new_id
-        self._use_window = use_window
 
     def add(
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
@@ -178,16 +161,18 @@ class Credentials:
             loaded = self._handler.load(request, credential_id, expected)
             secret = secret_for(loaded.active)
             current = loaded.active.secret.version
-            version = current + 1 if request.dry_run else self._put_next(path, secret, current)
             command = RotateSecret(
                 registry=secret.registry,
                 username=secret.login.username,
-                secret=self._reference(path, secret, version),
+                secret=self._reference(path, secret, current + 1),
                 expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
                 previous_valid_until=request.now + grace,
             )
             if request.dry_run:
                 return self._handler.append(request, loaded, command)
+            self._handler.check(request, loaded, command)  # before a secret is stored
+            version = self._put_next(path, secret, current)
+            command = replace(command, secret=self._reference(path, secret, version))
             with _discarded_on_failure(lambda: self._secrets.destroy(path, [version])):
                 return self._handler.append(request, loaded, command)
 
@@ -232,7 +217,7 @@ class Credentials:
         Raises:
             CredentialInUse: its secret was issued within the window, and the removal is not `forced`.
         """
-        since = request.now - self._use_window
+        since = self._access.since(request.now)
 
         def command(_credential: Active) -> RemoveCredential:
             usages = self._store.usages(credential_id, since=since)
@@ -241,32 +226,11 @@ class Credentials:
         unused_since = None if forced else since
         return self._handler.handle(request, credential_id, expected, command, unused_since=unused_since)
 
-    def impact(
-        self,
-        request: CommandRequest,
-        credential_id: UUID,
-        expected: int | None,
-        restrictions: Restrictions | None,
-    ) -> Impact:
-        """Return the effect of these restrictions, or of the removal (`None`). Nothing is changed."""
+    def removal(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> Impact:
+        """Return the effect of the removal. Nothing is changed."""
         loaded = self._handler.load(request, credential_id, expected)
-        credential = loaded.active
-        found = self._store.usages(credential_id, since=request.now - self._use_window)
-        usages = found[:MAX_WORKLOADS]
-        if restrictions is not None:
-            usages = losing(usages, before=credential.restrictions, after=restrictions)
-        others = self._store.candidates(request.account_id, [credential.registry.host])
-        replacements = {
-            project_id: served_by(project_id, credential, others, at=request.now)
-            for project_id in {usage.project_id for usage in usages}
-        }
-        return Impact(
-            credential_id=credential_id,
-            version=loaded.version,
-            usages=usages,
-            more_usages=len(found) > MAX_WORKLOADS,
-            served_by=replacements,
-        )
+        after = Removed(credential_id)
+        return self._access.impact(request.account_id, loaded.active, loaded.version, after, request.now)
 
     def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
         """Return the outcome of a verification; `None` while it is pending."""

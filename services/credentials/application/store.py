@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.runtime.unavailable import Unavailable
 from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from credentials.domain.commands import WorkloadUsage
+from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import Appended, IdempotentRequest
 from registries.matching import Candidate
@@ -129,11 +129,13 @@ class CredentialStore(Protocol):
             UsedMeanwhile: the secret was issued; nothing was written.
         """
 
-    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
+    def usages(
+        self, credential_id: UUID, *, since: datetime, most: int | None = MAX_WORKLOADS + 1
+    ) -> tuple[WorkloadUsage, ...]:
         """Return the workloads to which its secret was issued at `since` or later, the latest first.
 
-        At most one more than `MAX_WORKLOADS` is returned, which shows that there are more. They are
-        consistent with the log.
+        At most `most` are returned (`None`: all); by default one more than `MAX_WORKLOADS`, which shows that
+        there are more. They are consistent with the log.
         """
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:

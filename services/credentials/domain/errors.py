@@ -2,7 +2,7 @@
 
 Refused
 ├── CredentialNotFound   the account has no credential with that id, or it was removed
-├── CredentialInUse      workloads use it, and the removal is not forced
+├── CredentialInUse      workloads use or lose it, and the command is not forced
 ├── NameTaken            another credential of the account has that name
 ├── StaleVersion         the caller decided on another version
 └── TooManyCredentials   the account has as many as it may have

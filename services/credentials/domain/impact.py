@@ -1,26 +1,84 @@
-"""The effect of restrictions: workloads that lose a credential, and their alternatives. Pure."""
+"""The effect of a change: workloads that lose a credential, and their alternatives. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from contracts.credential import Active
-from contracts.credential_events import Restrictions
+from contracts.credential_events import CredentialAccessWithdrawn, Restrictions
 from contracts.verdicts import VerificationStatus
 from credentials.domain.commands import WorkloadUsage
+from credentials.domain.errors import CredentialInUse
 from registries.image_reference import ImageReference
-from registries.matching import Candidate, RequestedUse, match
+from registries.matching import Candidate, RequestedUse, ineligible_reason, match
+from registries.repository_prefixes import covering_prefix
 
 _ANY = "-"  # a repository that no prefix names: a prefix cannot have this segment
 
 
+def may_take_access(before: Active, after: Active, *, until: datetime) -> bool:
+    """Return whether a change can take the credential from a workload that could use it."""
+    return before.restrictions != after.restrictions or _is_narrower(before, after, until=until)
+
+
 def losing(
-    usages: Iterable[WorkloadUsage], *, before: Restrictions, after: Restrictions
+    usages: Iterable[WorkloadUsage], *, before: Active, after: Active, now: datetime, until: datetime
 ) -> tuple[WorkloadUsage, ...]:
-    """Return the workloads that may use it `before` and not `after`."""
-    return tuple(
-        usage for usage in usages if allows(before, usage.project_id) and not allows(after, usage.project_id)
+    """Return the workloads that may use it `before` and not `after`.
+
+    The repositories that a workload pulls are not known here: it loses the credential if that no longer
+    covers one of the repositories that it covered. An expiry counts if it comes earlier than before, and by
+    `until`. That of a new secret does not: it says how long that secret is valid.
+    """
+    is_narrower = _is_narrower(before, after, until=until)
+
+    def loses(usage: WorkloadUsage) -> bool:
+        use = RequestedUse(project_id=usage.project_id, operation="pull", at=now)
+        return _may_use(before, use) and (is_narrower or not allows(after.restrictions, usage.project_id))
+
+    return tuple(usage for usage in usages if loses(usage))
+
+
+def withdrawn(
+    credential_id: UUID, lost: Sequence[WorkloadUsage], *, reason: str | None
+) -> tuple[CredentialAccessWithdrawn, ...]:
+    """Return the event that workloads lose a credential; none if nobody does.
+
+    `reason` is the caller's reason for a change that it forces; `None` if it does not.
+
+    Raises:
+        CredentialInUse: workloads lose it, and the change is not forced.
+    """
+    if not lost:
+        return ()
+    if reason is None:
+        raise CredentialInUse(lost)
+    event = CredentialAccessWithdrawn(credential_id=credential_id, reason=reason, workloads=len(lost))
+    return (event,)
+
+
+def _may_use(credential: Active, use: RequestedUse) -> bool:
+    details = credential.details
+    return ineligible_reason(details.scope, credential.restrictions, details.expires_at, use) is None
+
+
+def _is_narrower(before: Active, after: Active, *, until: datetime) -> bool:
+    """Return whether all projects lose it, for one of its repositories at least."""
+    covered = (prefix.rstrip("/") for prefix in before.details.repository_prefixes or ("",))
+    prefixes = after.details.repository_prefixes
+    return (
+        before.registry.host != after.registry.host
+        or (before.details.scope.pull and not after.details.scope.pull)
+        or any(covering_prefix(prefixes, repository) is None for repository in covered)
+        or _expires_earlier(before, after, until=until)
     )
+
+
+def _expires_earlier(before: Active, after: Active, *, until: datetime) -> bool:
+    expiry, previous = after.details.expires_at, before.details.expires_at
+    if expiry is None or expiry > until or after.secret.version != before.secret.version:
+        return False
+    return previous is None or expiry < previous
 
 
 def allows(restrictions: Restrictions, project_id: str) -> bool:

@@ -54,6 +54,8 @@ def reason(text: str | None, pointer: str = "/reason") -> str | None:
         return None
     if len(text) > MAX_REASON or not text.isprintable():
         raise _problem(pointer, "invalid_reason", f"one line of at most {MAX_REASON} characters")
+    if text and not text.strip():
+        raise _problem(pointer, "invalid_reason", "a reason has more than spaces")
     return text or None
 
 

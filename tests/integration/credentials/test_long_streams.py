@@ -158,7 +158,7 @@ def test_a_command_reads_few_events_of_a_long_stream(world: World) -> None:
             "verify": world.request_verification,
             "rotate": world.rotate,
             "result": lambda: world.credentials.outcome_of(UUID(int=number)),
-            "impact": lambda: world.credentials.impact(REQUEST, world.credential_id, None, EVERYBODY),
+            "impact": lambda: world.credentials.removal(REQUEST, world.credential_id, None),
         }
 
     for action in round_of(0).values():

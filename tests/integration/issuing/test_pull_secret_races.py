@@ -42,7 +42,7 @@ class Caller:
 
     def restrict(self, credential_id: str, restricted: bool) -> None:
         answer = self._client.put(
-            f"{self._base}/credentials/{credential_id}/restrictions",
+            f"{self._base}/credentials/{credential_id}/restrictions?force=true&reason=test",
             json={"restricted": restricted},
             headers={"If-Match": "*"},
         )

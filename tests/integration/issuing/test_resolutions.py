@@ -61,7 +61,9 @@ def test_a_change_is_seen_by_the_next_request(client: FlaskClient, account: str)
     credential = add(client, account, "team", "reg.example.com")
     path = f"/v1/accounts/{account}/credentials/{credential['id']}"
     assert pull(client, account, "reg.example.com/x").status_code == 200
-    client.put(f"{path}/restrictions", json={"restricted": True}, headers={"If-Match": "*"})
+    client.put(
+        f"{path}/restrictions?force=true&reason=test", json={"restricted": True}, headers={"If-Match": "*"}
+    )
     refused = pull(client, account, "reg.example.com/x")
     assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")
     assert resolve(client, account, "reg.example.com/x").get_json()["selected"] is None
@@ -70,7 +72,7 @@ def test_a_change_is_seen_by_the_next_request(client: FlaskClient, account: str)
         "credential": {"kind": "username_password", "username": "cat", "password": "new"},
         "registry_url": "new.example.com",
     }
-    client.put(f"{path}/secret", json=moved, headers={"If-Match": "*"})
+    client.put(f"{path}/secret?force=true&reason=test", json=moved, headers={"If-Match": "*"})
     assert pull(client, account, "reg.example.com/x").get_json()["code"] == "no_matching_credential"
     rotated = pull(client, account, "new.example.com/x", format="basic").get_json()
     assert rotated["basic"] == {"username": "cat", "password": "new"}

@@ -56,6 +56,7 @@ WRITERS = {
     "account.erased": None,
     "audit.read": "audit.append",
     "audit.sealed": None,
+    "credential.access_withdrawn": "credentials.append",
     "credential.added": "credentials.append",
     "credential.details_changed": "credentials.append",
     "credential.removed": "credentials.append",

@@ -209,18 +209,39 @@ def test_the_rotate_form_does_not_show_the_secret(signed_in: Browser, api: FakeA
     assert api.last("PUT").body["credential"]["password"] == CANARY
 
 
-def test_a_restriction_shows_the_affected_workloads_before_it_is_saved(
-    signed_in: Browser, api: FakeApi
+@pytest.mark.parametrize(
+    ("page", "command", "fields"),
+    [
+        ("restrict", ("PUT", f"{ONE}/restrictions"), {"restricted": "yes", "projects": "other"}),
+        ("edit", ("PATCH", ONE), {"name": "team-ghcr", "scope": "pull", "repository_prefixes": "acme/"}),
+        ("rotate", ("PUT", f"{ONE}/secret"), TYPED),
+    ],
+)
+def test_a_change_that_takes_access_away_is_confirmed_with_a_reason(
+    signed_in: Browser, api: FakeApi, page: str, command: tuple[str, str], fields: dict[str, str]
 ) -> None:
-    api.answers["PUT", f"{ONE}/restrictions"] = (200, credential())
-    shown = signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other")
+    method, _ = command
+    api.answers[command] = (409, problem(409, "credential_in_use", "in use", users=[usage()]))
+    shown = signed_in.send(f"{HERE}/{page}", **fields)
+    assert (shown.status_code, CANARY in shown.text) == (409, False)
     assert "would lose it" in shown.text
     assert "deployment web" in shown.text
-    assert not [request for request in api.requests if request.method == "PUT"]
-    assert (
-        signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other", confirmed="yes").status_code
-        == 303
-    )
+    assert api.last(method).query == ""
+
+    api.answers[command] = (200, credential())
+    sent = len(api.requests)
+    for blank in ("", " "):
+        missing = signed_in.send(f"{HERE}/{page}", force="yes", reason=blank, **fields)
+        assert (missing.status_code, "Enter a reason" in missing.text) == (422, True)
+        assert 'name="force" value="yes"' in missing.text
+    assert {request.method for request in api.requests[sent:]} == {"GET"}
+    assert signed_in.send(f"{HERE}/{page}", force="yes", reason="moved", **fields).status_code == 303
+    assert parse_qs(api.last(method).query) == {"reason": ["moved"], "force": ["true"]}
+
+
+def test_a_restriction_is_sent(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["PUT", f"{ONE}/restrictions"] = (200, credential())
+    assert signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other").status_code == 303
     assert api.last("PUT").body == {"restricted": True, "projects": ["other"]}
     assert signed_in.send(f"{HERE}/restrict", restricted="no", projects="left over").status_code == 303
     assert api.last("PUT").body == {"restricted": False, "projects": []}

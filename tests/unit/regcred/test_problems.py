@@ -56,7 +56,7 @@ def test_usages_remedy_and_request_id_are_shown() -> None:
         "regcred: credential_in_use: d",
         "  in use by app web in project shop",
         "  in use by a workload in project blog",
-        "  rotate it instead, or remove it with --force --reason '…'",
+        "  to do it anyway, repeat the command with --force --reason '…'",
         "  request id: r-1",
     ]
 

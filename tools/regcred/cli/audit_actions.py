@@ -8,6 +8,7 @@ AUDIT_ACTIONS = (
     "account.erased",
     "audit.read",
     "audit.sealed",
+    "credential.access_withdrawn",
     "credential.added",
     "credential.details_changed",
     "credential.removed",

@@ -30,7 +30,7 @@ def show_impact(session: CliSession, name: str, impact: ApiResponse) -> None:
     )
     if impact.body.get("more_users"):
         notice("more workloads use it than are listed; regcred credentials usages lists all of them")
-    forced = ", and the removal would need --force" if impact.body["needs_force"] else ""
+    forced = ", and this would need --force" if impact.body["needs_force"] else ""
     notice(f"these workloads would lose {name}{forced}; nothing was changed")
 
 

@@ -12,6 +12,7 @@ from contracts.access_events import AccessDenied
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditRead, AuditSealed
 from contracts.credential_events import (
+    CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -151,9 +152,11 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             )
         case (
             AccountErased()  # one on each line, so that a new event changes no other line
+            | CredentialAccessWithdrawn()
             | CredentialRemoved()
         ):
-            return _Entry(credential_id=_credential_of(recorded), reason=event.reason)
+            after = {"workloads": event.workloads} if isinstance(event, CredentialAccessWithdrawn) else None
+            return _Entry(credential_id=_credential_of(recorded), reason=event.reason, after=after)
         case VerificationRequested():
             return _Entry(
                 credential_id=event.credential_id,

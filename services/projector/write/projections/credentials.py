@@ -2,6 +2,7 @@
 
 from contracts.credential import columns
 from contracts.credential_events import (
+    CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -60,6 +61,8 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
+        case CredentialAccessWithdrawn():
+            values = stamp
         case CredentialRemoved():
             return [Delete("credentials", event.credential_id)]
         case VerificationSucceeded() | VerificationFailed():

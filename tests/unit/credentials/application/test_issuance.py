@@ -100,7 +100,8 @@ class World:
         self.secrets.remove(SecretPath("acme", credential_id))
 
     def restrict(self, credential_id: UUID) -> None:
-        self.credentials.restrict(request(), credential_id, None, NOBODY)
+        forced = replace(request(), force_reason="a test")
+        self.credentials.restrict(forced, credential_id, None, NOBODY)
 
     def events(self) -> list[tuple[str, str | int]]:
         """What was recorded: the version that was issued, or the reason why none was."""

@@ -28,7 +28,6 @@ from credentials.domain.commands import (
 )
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
-from credentials.domain.impact import losing
 from registries.image_reference import ImageReference
 from tests.support.builders import EVERYBODY, GITHUB, ID, added, details, secret_reference
 
@@ -164,24 +163,3 @@ def test_a_credential_in_use_is_removed_only_with_force() -> None:
     assert refused.value.usages == (USER,)
     [event] = decide(RemoveCredential(reason="leaked", forced=True, usages=(USER,)), fold([ADDED]))
     assert event == CredentialRemoved(credential_id=ID, reason="leaked", forced=True)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "loses"),
-    [
-        (None, None, False),
-        (None, ["shop"], False),
-        (None, ["blog"], True),
-        (None, [], True),
-        (["shop"], ["blog"], True),
-        (["blog"], ["cart"], False),  # it had lost it already
-        (["blog"], None, False),
-    ],
-)
-def test_the_workloads_that_lose_a_credential_by_a_restriction(
-    before: list[str] | None, after: list[str] | None, loses: bool
-) -> None:
-    def of(projects: list[str] | None) -> Restrictions:
-        return Restrictions(restricted=projects is not None, projects=tuple(projects or ()))
-
-    assert losing([USER], before=of(before), after=of(after)) == ((USER,) if loses else ())

@@ -6,6 +6,7 @@ import click
 
 from regcred.cli.details_input import details_of, details_options
 from regcred.cli.examples import examples
+from regcred.cli.force import Force, force_options, show_dry_run
 from regcred.cli.lookup import find, read_back
 from regcred.cli.outcome import show
 from regcred.cli.output import notice, print_json
@@ -18,6 +19,7 @@ from regcred.cli.shell_completion import credential_names
     epilog=examples(
         "regcred credentials edit team-ghcr --name shop-ghcr --description 'for the shop'",
         "regcred credentials edit team-ghcr --prefix acme/ --prefix acme-base/ --expires 90d",
+        "regcred credentials edit team-ghcr --prefix acme/ --dry-run",
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
@@ -27,12 +29,15 @@ from regcred.cli.shell_completion import credential_names
 @details_options(description="A description; '' removes it.")
 @click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
+@force_options("change")
 @of_account
 def edit(session: CliSession, /, *, credential: str, **given: Any) -> None:
     """Change name, description, purpose or expiry.
 
-    Options that are not given do not change. Use `rotate` to change secret and registry.
+    Options that are not given do not change. Use `rotate` to change secret and registry. This is refused
+    while workloads that would lose the credential use it.
     """
+    force = Force.taken_from(given)
     changes = details_of(given)
     scope = {name: given[name] for name in ("pull", "push") if given[name] is not None}
     if given["name"] is not None:
@@ -42,8 +47,11 @@ def edit(session: CliSession, /, *, credential: str, **given: Any) -> None:
     found = find(session, credential)
     if scope:
         changes["scope"] = {**found.body["scope"], **scope}  # the API replaces both values
+    if force.dry_run:
+        show_dry_run(session, found, "PATCH", "", changes)
+        return
     path = session.path("credentials", found.body["id"])
-    changed = session.api.change("PATCH", path, found.etag, changes)
+    changed = session.api.change("PATCH", path, found.etag, changes, force.parameters)
     after = read_back(session, changed)
     if session.as_json:
         print_json(after)

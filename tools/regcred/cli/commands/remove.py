@@ -1,10 +1,13 @@
 """`regcred credentials remove`."""
 
+from typing import Any
+
 import click
 
 from regcred.apiclient.text import shown
 from regcred.cli.confirmation import YES, check_confirmable, confirm
 from regcred.cli.examples import examples
+from regcred.cli.force import Force, force_options
 from regcred.cli.lookup import await_read_models, find
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_account
@@ -22,23 +25,18 @@ from regcred.cli.usage import removal_impact, show_impact
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @YES
-@click.option("--reason", metavar="TEXT", help="For the audit trail.")
-@click.option("--force", is_flag=True, help="Remove it although it is in use; needs --reason.")
-@click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")
+@force_options("remove")
 @of_account
-def remove(
-    session: CliSession, /, *, credential: str, yes: bool, reason: str | None, force: bool, dry_run: bool
-) -> None:
+def remove(session: CliSession, /, *, credential: str, yes: bool, **given: Any) -> None:
     """Remove a credential permanently.
 
     Its secret is destroyed. Its history stays available by its id. This is refused while workloads use it.
     """
-    if dry_run:
+    force = Force.taken_from(given)
+    if force.dry_run:
         found = find(session, credential)
         show_impact(session, found.body["name"], removal_impact(session, found))
         return
-    if force and not reason:
-        raise click.UsageError("--force needs --reason, which is recorded in the audit trail")
     check_confirmable(yes=yes)
     found = find(session, credential)
     name, credential_id = found.body["name"], found.body["id"]
@@ -48,7 +46,7 @@ def remove(
         "DELETE",
         session.path("credentials", credential_id),
         found.etag,
-        parameters={"reason": reason, "force": "true" if force else None},
+        parameters=force.parameters,
     )
     await_read_models(session, command)
     if session.as_json:

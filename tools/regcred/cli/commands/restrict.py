@@ -1,15 +1,17 @@
 """`regcred credentials restrict`."""
 
+from typing import Any
+
 import click
 
 from regcred.apiclient.text import shown
 from regcred.cli.examples import examples
+from regcred.cli.force import Force, force_options, show_dry_run
 from regcred.cli.lookup import find, read_back
 from regcred.cli.output import notice, print_json
 from regcred.cli.presentation import projects as may_use
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
-from regcred.cli.usage import show_impact
 
 
 @click.command(
@@ -25,7 +27,7 @@ from regcred.cli.usage import show_impact
 )
 @click.option("--nobody", is_flag=True, help="No project may use it.")
 @click.option("--everyone", is_flag=True, help="Every project of the account may use it.")
-@click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without changing it.")
+@force_options("restrict")
 @of_account
 def restrict(
     session: CliSession,
@@ -35,19 +37,22 @@ def restrict(
     projects: tuple[str, ...],
     nobody: bool,
     everyone: bool,
-    dry_run: bool,
+    **given: Any,
 ) -> None:
-    """Set which projects may use a credential. The list replaces the previous one."""
+    """Set which projects may use a credential. The list replaces the previous one.
+
+    This is refused while workloads that would lose the credential use it.
+    """
+    force = Force.taken_from(given)
     if [bool(projects), nobody, everyone].count(True) != 1:
         raise click.UsageError("give one of --project (once or more), --nobody, --everyone")
     found = find(session, credential)
-    path = session.path("credentials", found.body["id"], "restrictions")
     body = {"restricted": not everyone, "projects": list(projects)}
-    if dry_run:
-        impact = session.api.change("PUT", path, found.etag, body, {"dry_run": "true"})
-        show_impact(session, found.body["name"], impact)
+    if force.dry_run:
+        show_dry_run(session, found, "PUT", "/restrictions", body)
         return
-    after = read_back(session, session.api.change("PUT", path, found.etag, body))
+    path = session.path("credentials", found.body["id"], "restrictions")
+    after = read_back(session, session.api.change("PUT", path, found.etag, body, force.parameters))
     if session.as_json:
         print_json(after)
     else:

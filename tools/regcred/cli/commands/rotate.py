@@ -6,6 +6,7 @@ import click
 
 from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
+from regcred.cli.force import Force, force_options, show_dry_run
 from regcred.cli.lookup import find
 from regcred.cli.moments import moment_option
 from regcred.cli.outcome import settle, wait_option
@@ -32,6 +33,7 @@ _KEYFILE_PREFIX = "_json_key"  # also `_json_key_base64`: Google's usernames for
 @click.option("--location", metavar="ID", help="If it changes too.")
 @moment_option("--expires", "expires_at", ago=False, text="When the new secret expires: 90d, or RFC 3339.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
+@force_options("rotate")
 @wait_option(600)
 @of_account
 def rotate(
@@ -50,8 +52,9 @@ def rotate(
     """Replace the secret and verify it with a login.
 
     The secret comes from a prompt, a file or stdin, never from an argument. The registry changes only
-    together with the secret.
+    together with the secret, and needs --force while workloads use the credential.
     """
+    force = Force.taken_from(secret)
     if expires_at and never_expires:
         raise click.UsageError("--expires and --never-expires contradict each other")
     found = find(session, credential)
@@ -70,5 +73,9 @@ def rotate(
         body["location"] = location
     if expires_at or never_expires:
         body["expires_at"] = expires_at
+    if force.dry_run:
+        show_dry_run(session, found, "PUT", "/secret", body)
+        return
     path = session.path("credentials", found.body["id"], "secret")
-    settle(session, session.api.change("PUT", path, found.etag, body), "rotated", wait=wait)
+    changed = session.api.change("PUT", path, found.etag, body, force.parameters)
+    settle(session, changed, "rotated", wait=wait)
