@@ -19,7 +19,7 @@ import structlog
 from contracts.issuance_events import RefusalReason
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
-from credentials.application.issued_logins import IssuedLogins, LoginMinter, KeysRefused, SecretLost
+from credentials.application.issued_logins import IssuedLogins, KeysRefused, LoginMinter, SecretLost
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Image,
