@@ -225,7 +225,9 @@ class CommandHandler:
             raise TypeError("a command results in a credential")
         credential_id = after.credential_id
         new = request.events(events, self._new_id)
-        stream_version = loaded.stream_version + len(new)
+        # A forced change has one event more, which a dry run counts and does not decide.
+        withdrawal = isinstance(after, Active) and impact is not None and bool(impact.usages)
+        stream_version = loaded.stream_version + len(new) + withdrawal
         version = stream_version if new and is_change(events[-1]) else loaded.version
         body = self._body(request, loaded, after, new, version)
         result = CommandResult(

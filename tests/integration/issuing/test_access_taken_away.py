@@ -92,6 +92,7 @@ def test_a_change_that_takes_access_away_needs_force_and_a_reason(
         credential_id=UUID(changed["id"]), reason="moved", workloads=1
     )
     assert changed["version"] == last.version == withdrawn.version + 1
+    assert planned.get("version", last.version) == last.version
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
