@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import structs
 
 from contracts.credential_events import (
+    CredentialAccessWithdrawn,
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
@@ -192,6 +193,16 @@ def test_the_audit_trail_shows_values_before_and_after() -> None:
     assert isinstance(after, dict)
     assert (after["restricted"], list(after["projects"])) == (True, ["shop"])
     assert row.copied == {"credential_name": "name", "registry_host": "registry_host"}
+
+
+def test_the_audit_trail_shows_why_workloads_lost_a_credential() -> None:
+    row = only(
+        audit.project(recorded(CredentialAccessWithdrawn(credential_id=ID, reason="moved", workloads=2)))
+    )
+    assert isinstance(row, Insert)
+    assert (row.values["credential_id"], row.values["reason"]) == (ID, "moved")
+    assert row.values["after"] == {"workloads": 2}
+    assert ("reason",) in audit.personal_paths()["credential.access_withdrawn"]
 
 
 def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:
