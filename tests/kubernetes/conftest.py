@@ -48,8 +48,13 @@ def cleared(cluster: Cluster, prepared: Path) -> Iterator[None]:
     """Remove all workloads afterwards. No kubelet reports the end of a pod, so pods are removed by force."""
     yield
     cluster.kubectl("delete", "-n", "regcred", "deployments,jobs,scaledobjects", "--all")
-    cluster.kubectl("delete", "-n", "regcred", "pods", "--all", "--force", "--grace-period=0")
-    waiting(lambda: not cluster.get("pods"), "the pods are removed")
+
+    def no_pod_is_left() -> bool:
+        # A replica set without its deployment creates pods until the garbage collector has removed it.
+        cluster.kubectl("delete", "-n", "regcred", "pods", "--all", "--force", "--grace-period=0")
+        return not cluster.get("pods")
+
+    waiting(no_pod_is_left, "the pods are removed")
 
 
 def under_restricted(cluster: Cluster, folder: Path, overlay: str, *images: Object) -> list[Object]:
