@@ -82,7 +82,8 @@ class ClientConnection(HTTPChannel):
     refused = refused_later = False
 
     def __init__(self, server: Any, *arguments: Any, **named: Any) -> None:
-        self.since = self._window = time.monotonic()
+        self.since = time.monotonic()
+        self._full_since: float | None = None
         self._sent = 0
         super().__init__(server, *arguments, **named)
 
@@ -125,9 +126,13 @@ class ClientConnection(HTTPChannel):
         return found
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Send, and count the bytes."""
+        """Send, and note whether the client takes everything."""
         number: int = super().send(data, do_close=do_close)
         self._sent += number
+        if number == self.total_outbufs_len:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since, self._sent = time.monotonic(), 0
         return number
 
     def service(self) -> None:
@@ -150,12 +155,12 @@ class ClientConnection(HTTPChannel):
     def check(self, limits: ServerLimits, now: float) -> None:
         """End what takes too long. Called by the loop."""
         if self.total_outbufs_len:
-            if now - self._window >= limits.send_seconds:
+            # A response that a thread has just written may be seen here before its first byte is sent.
+            if self._full_since is not None and now - self._full_since >= limits.send_seconds:
                 if self._sent < limits.send_bytes:
                     self.handle_close()
-                self._window, self._sent = now, 0
+                self._full_since, self._sent = now, 0
             return
-        self._window, self._sent = now, 0
         if self.requests:
             return
         waited = now - self.since

@@ -8,6 +8,8 @@ from threading import Thread
 
 import pytest
 
+from chassis.web.connections import ServerLimits
+from chassis.web.server import Server
 from tests.integration.server.program import connections, received, response, serving
 from tests.support.timing import PATIENCE, waiting
 
@@ -64,6 +66,24 @@ def test_a_client_that_does_not_read_its_response_is_disconnected(port: int) -> 
             return False
 
         waiting(is_closed, "the server has ended the connection")
+
+
+def test_the_time_to_read_a_response_begins_with_the_response() -> None:
+    limits = ServerLimits()
+    server = Server(lambda _environ, _start: [], "127.0.0.1", 0, limits, lambda peer, _forwarded: peer)
+    with connections(int(server.effective_port), 1, b"", receive_buffer=4096):
+        server.handle_accept()
+        [connection] = server.active_channels.values()
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        begun = time.monotonic()
+        connection.check(limits, begun - 100)  # the last one before the response
+        connection.write_soon(b"x" * limits.body_bytes)
+        assert connection.total_outbufs_len
+        connection.check(limits, begun + limits.send_seconds - 0.001)
+        assert connection.connected
+        connection.check(limits, time.monotonic() + limits.send_seconds)
+        assert not connection.connected
+    server.close()
 
 
 def test_a_request_in_progress_has_no_deadline(port: int) -> None:
