@@ -11,9 +11,11 @@ from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
     Details,
     Registry,
     Restrictions,
@@ -111,6 +113,8 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
         credential_id=CREDENTIAL, secret_version=2, trigger="requested", image="ghcr.io/acme/shop:1.4"
     ),
     CredentialAccessWithdrawn(credential_id=CREDENTIAL, reason="the shop has moved", workloads=2),
+    CredentialFrozen(credential_id=CREDENTIAL, reason="the token is in a public log"),
+    CredentialThawed(credential_id=CREDENTIAL, reason="the token was replaced"),
     CredentialRemoved(credential_id=CREDENTIAL, reason="the team is gone", forced=False),
 )
 _IN_VERIFICATION_STREAM: tuple[object, ...] = (

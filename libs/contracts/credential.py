@@ -14,9 +14,11 @@ from chassis.runtime.clock import rfc3339
 from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
     Details,
     Registry,
     Restrictions,
@@ -32,7 +34,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """The credential is stored. The projects that its restrictions allow can use it."""
+    """The credential is stored. Unless it is frozen, the projects that its restrictions allow can use it."""
 
     credential_id: UUID
     registry: Registry
@@ -40,6 +42,7 @@ class Active:
     secret: SecretReference
     details: Details
     restrictions: Restrictions
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def evolve(state: Credential, event: object) -> Credential:
             )
         case CredentialRestrictionsChanged() if isinstance(state, Active):
             return replace(state, restrictions=event.restrictions)
+        case CredentialFrozen() | CredentialThawed() if isinstance(state, Active):
+            return replace(state, frozen=isinstance(event, CredentialFrozen))
         case CredentialRemoved():
             return Removed(event.credential_id)
         case _:
@@ -118,6 +123,7 @@ def columns(part: Active | Registry | Details | Restrictions) -> dict[str, objec
                 "secret_version": part.secret.version,
                 **columns(part.details),
                 **columns(part.restrictions),
+                "frozen": part.frozen,
             }
 
 
@@ -137,6 +143,7 @@ def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "restrictions": _same(row, "restricted projects"),
         "secret_version": row["secret_version"],
         "expires_at": moment(row["expires_at"]),
+        "frozen": bool(row.get("frozen")),  # an older generation of the read models has no such column
         "verification": {
             "status": row["verification_status"],
             "code": row["verification_code"],

@@ -172,6 +172,24 @@ class CredentialAccessWithdrawn:
     ]
 
 
+@event("credential.frozen", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialFrozen:
+    """The credential was frozen: until it is thawed, its secret is issued to nobody."""
+
+    credential_id: CredentialId
+    reason: Reason
+
+
+@event("credential.thawed", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialThawed:
+    """The credential was thawed: its secret is issued again."""
+
+    credential_id: CredentialId
+    reason: Reason | None
+
+
 @event("credential.removed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRemoved:

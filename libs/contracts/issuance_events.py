@@ -90,7 +90,8 @@ class RefusedCandidate:
         str,
         Meta(
             max_length=32,
-            description="`not_chosen`, `other_repository`, `restricted`, `no_pull_scope` or `expired`.",
+            description="`not_chosen`, `other_repository`, `restricted`, `no_pull_scope`, `frozen` or "
+            "`expired`.",
         ),
     ]
 

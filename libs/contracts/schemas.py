@@ -59,6 +59,7 @@ class CredentialSchema(Schema):
     restrictions = fields.Nested(RestrictionsSchema)
     secret_version = fields.Integer()
     expires_at = fields.DateTime(allow_none=True)
+    frozen = fields.Boolean(metadata={"description": "While it is frozen, its secret is issued to nobody."})
     verification = fields.Nested(VerificationStateSchema)
     version = fields.Integer()
     created_at = fields.DateTime()

@@ -5,13 +5,14 @@ Candidates are the account's credentials for the canonical registry host of the 
 The caller may choose a credential. If it is one of the candidates, the others are not eligible, and it is
 used only if it is eligible itself. For images of other registries the choice has no effect.
 
-A candidate is eligible if it is for the repository, the project and the operation, and has not expired. The
-first rule that it violates is its reason, in this order:
+A candidate is eligible if it is for the repository, the project and the operation, is not frozen, and has
+not expired. The first rule that it violates is its reason, in this order:
 
     not_chosen          the caller chose another candidate
     other_repository    it has repository prefixes, and none of them covers the image
     restricted          its restrictions do not allow the project
     no_pull_scope       (no_push_scope) its declared scope does not include the operation
+    frozen              it was frozen, so its secret is issued to nobody
     expired             the expiry that its owner entered has passed
 
 A prefix covers the repository that it names and those below it, by complete segments of the path: `acme`
@@ -59,6 +60,7 @@ class IneligibleReason(StrEnum):
     RESTRICTED = "restricted"
     NO_PULL_SCOPE = "no_pull_scope"
     NO_PUSH_SCOPE = "no_push_scope"
+    FROZEN = "frozen"
     EXPIRED = "expired"
 
 
@@ -103,6 +105,7 @@ class Candidate:
     expires_at: datetime | None
     verification: VerificationStatus
     added_at: datetime
+    frozen: bool = False
 
     @property
     def of_all_repositories(self) -> bool:
@@ -229,7 +232,12 @@ def _eligible(candidate: Candidate, prefix: str) -> _Eligible:
 
 
 def ineligible_reason(
-    scope: Scope, restrictions: Restrictions, expires_at: datetime | None, use: RequestedUse
+    scope: Scope,
+    restrictions: Restrictions,
+    expires_at: datetime | None,
+    use: RequestedUse,
+    *,
+    frozen: bool = False,
 ) -> IneligibleReason | None:
     """Return why a credential is not eligible for any repository, or `None` if it is for some."""
     if restrictions.restricted and use.project_id not in restrictions.projects:
@@ -238,13 +246,17 @@ def ineligible_reason(
         return IneligibleReason.NO_PULL_SCOPE
     if use.operation == "push" and not scope.push:
         return IneligibleReason.NO_PUSH_SCOPE
+    if frozen:
+        return IneligibleReason.FROZEN
     if expires_at is not None and expires_at <= use.at:
         return IneligibleReason.EXPIRED
     return None
 
 
 def _ineligible_reason(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
-    return ineligible_reason(candidate.scope, candidate.restrictions, candidate.expires_at, use)
+    return ineligible_reason(
+        candidate.scope, candidate.restrictions, candidate.expires_at, use, frozen=candidate.frozen
+    )
 
 
 def _verification_order(status: VerificationStatus) -> int:

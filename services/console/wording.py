@@ -54,6 +54,8 @@ ACTION = {
     "credential.secret_rotated": "Secret rotated",
     "credential.restrictions_changed": "Restriction changed",
     "credential.access_withdrawn": "Access withdrawn",
+    "credential.frozen": "Frozen",
+    "credential.thawed": "Thawed",
     "credential.removed": "Removed",
     "verification.requested": "Verification requested",
     "verification.succeeded": "Verified",
@@ -89,6 +91,7 @@ CANDIDATE = {
     "restricted": "It is restricted to other projects.",
     "no_pull_scope": "It is not set up for pulling images.",
     "no_push_scope": "It is not set up for pushing images.",
+    "frozen": "It is frozen.",
     "expired": "It has expired.",
 }
 SELECTED = {

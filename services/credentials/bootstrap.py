@@ -17,6 +17,7 @@ from chassis.web.limits import charge_events, open_limits
 from contracts.access_log import refusal_recorder
 from credentials.api import (
     access,
+    freezing,
     imports,
     project_registries,
     pull_secrets,
@@ -100,6 +101,7 @@ def command_part(settings: Settings) -> ApiPart:
                 credentials, http_allowed=settings.allows_http, request_fingerprint=request_fingerprint
             ),
             access.blueprint(credentials),
+            freezing.blueprint(credentials),
             imports.blueprint(
                 Importer(credentials, store),
                 request_fingerprint=request_fingerprint,

@@ -20,7 +20,7 @@ Authenticate = Callable[[bytes], bytes]  # the HMAC of an installation
 _PURPOSE = "credential state"
 # Columns of a credential that `credentials.current` does not have; two of them are personal.
 _NOT_CURRENT = frozenset({"location", "username", "description"})
-COVERED = (
+_ALWAYS_COVERED = (
     "account_id",
     "credential_id",
     "version",
@@ -35,6 +35,7 @@ COVERED = (
     "secret_version",
     "expires_at",
 )
+COVERED = (*_ALWAYS_COVERED, "frozen")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -59,9 +60,14 @@ def current_row(credential: Active, *, account_id: str, version: int) -> dict[st
 
 
 def authentication_code(row: Mapping[str, Any], authenticate: Authenticate) -> bytes:
-    """Return the code (32 bytes) of a row. Other columns than the covered ones are ignored."""
-    values = [row[name] for name in COVERED]
+    """Return the code (32 bytes) of a row. Other columns than the covered ones are ignored.
+
+    The rows of 0.9.0 have no `frozen`, so the code of one that is not frozen does not depend on it.
+    """
+    values = [row[name] for name in _ALWAYS_COVERED]
     expires_at = values[-1]
     if expires_at is not None:  # the same for each time zone in which the database returns it
         values[-1] = (expires_at - _EPOCH) // _MICROSECOND
+    if row["frozen"]:
+        values.append("frozen")
     return authenticate(msgspec.json.encode(values))

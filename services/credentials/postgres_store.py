@@ -58,7 +58,7 @@ ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
 _CANDIDATES = """
 SELECT credential_id, account_id, version, name, provider, registry_host, repository_prefixes, pull, push,
-       restricted, projects, secret_version, expires_at, added_at,
+       restricted, projects, secret_version, expires_at, frozen, added_at,
        verified_version = secret_version AS checked, verification_code AS code, mac
 FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
 """
@@ -312,6 +312,7 @@ class _Row:
     projects: list[str]
     secret_version: int
     expires_at: datetime | None
+    frozen: bool
     added_at: datetime
     checked: bool
     code: str | None
@@ -334,6 +335,7 @@ def _candidate(row: _Row) -> Candidate:
         restrictions=Restrictions(restricted=row.restricted, projects=tuple(row.projects)),
         secret_version=row.secret_version,
         expires_at=row.expires_at,
+        frozen=row.frozen,
         verification=verification,
         added_at=row.added_at,
     )

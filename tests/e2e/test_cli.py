@@ -142,6 +142,11 @@ def test_a_credential_is_added_changed_verified_and_removed(client: Client) -> N
     everyone = client.json("credentials", "restrict", "ours", "--everyone")
     assert everyone["restrictions"] == {"restricted": False, "projects": []}
 
+    frozen = client.json("credentials", "freeze", "ours", "--reason", "leaked")["items"]
+    assert [(one["name"], one["frozen"]) for one in frozen] == [("ours", True)]
+    assert "issued to nobody" in client.run("credentials", "show", "ours").stdout
+    assert client.json("credentials", "thaw", "ours")["frozen"] is False
+
     rotated = client.json("credentials", "rotate", "ours", "--password-stdin", secret=PASSWORD)
     assert (rotated["secret_version"], rotated["username"]) == (2, USER)
     assert rotated["verification"]["status"] == "verified"

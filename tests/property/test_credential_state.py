@@ -17,10 +17,12 @@ from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,
     Command,
+    FreezeCredential,
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
     RotateSecret,
+    ThawCredential,
 )
 from credentials.domain.credential import Event, decide
 from tests.support.builders import EVERYBODY, GITHUB, ID, details, secret_reference
@@ -59,6 +61,8 @@ _commands: dict[type, st.SearchStrategy[Command]] = {
         RestrictCredential,
         restrictions=st.builds(Restrictions, restricted=st.booleans(), projects=st.tuples(_texts)),
     ),
+    FreezeCredential: st.just(FreezeCredential(reason="leaked")),
+    ThawCredential: st.just(ThawCredential(reason=None)),
     RequestVerification: st.just(RequestVerification(trigger="requested")),
     RemoveCredential: st.just(RemoveCredential(reason=None, forced=False)),
 }

@@ -36,6 +36,7 @@ CANDIDATES = st.builds(
     expires_at=st.none() | MOMENTS,
     verification=st.sampled_from(VerificationStatus),
     added_at=MOMENTS,
+    frozen=st.booleans(),
 )
 MANY = st.lists(CANDIDATES, max_size=8, unique_by=lambda candidate: candidate.credential_id)
 IMAGES = PATHS.map(lambda path: ImageReference.parse(f"reg.io/{path}"))
@@ -63,6 +64,7 @@ def broken_rules(candidate: Candidate, image: ImageReference, use: RequestedUse)
         or use.project_id in candidate.restrictions.projects,
         "no_pull_scope": use.operation != "pull" or candidate.scope.pull,
         "no_push_scope": use.operation != "push" or candidate.scope.push,
+        "frozen": not candidate.frozen,
         "expired": candidate.expires_at is None or use.at < candidate.expires_at,
     }
     return [name for name, holds in rules.items() if not holds]

@@ -26,6 +26,7 @@ class TokenScope(StrEnum):
 
     CREDENTIALS_READ = "credentials:read"
     CREDENTIALS_WRITE = "credentials:write"
+    CREDENTIALS_FREEZE = "credentials:freeze"
     SECRETS_ISSUE = "secrets:issue"
     AUDIT_READ = "audit:read"
     METRICS_READ = "metrics:read"

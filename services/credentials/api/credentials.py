@@ -19,8 +19,8 @@ from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
 from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
-from credentials.api.impact import ChangedSchema, ForceArguments, force_reason, impact_json
-from credentials.application.command_handler import CommandRequest, CommandResult
+from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
@@ -127,7 +127,7 @@ def blueprint(
         """
         request = _change_request(account_id, arguments)
         command = parse_change(body, now=request.now)
-        return _changed(credentials.change(request, credential_id, expected_version(), command))
+        return changed_response(credentials.change(request, credential_id, expected_version(), command))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
@@ -155,7 +155,7 @@ def blueprint(
             expires_at,
             grace=timedelta(seconds=body["grace_seconds"]),
         )
-        return _changed(result)
+        return changed_response(result)
 
     verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
     return routes
@@ -163,13 +163,6 @@ def blueprint(
 
 def _change_request(account_id: str, arguments: Body) -> CommandRequest:
     return command_request(account_id, dry_run=arguments["dry_run"], force_reason=force_reason(arguments))
-
-
-def _changed(result: CommandResult) -> Response:
-    """Return the credential, and of a dry run (`impact`) also the workloads that would lose it."""
-    if result.impact is None:
-        return respond(result)
-    return would_be({**result.body, **impact_json(result.impact)}, is_new=False)
 
 
 def parse_addition(

@@ -11,8 +11,10 @@ from chassis.runtime.clock import rfc3339
 from chassis.web.problems import invalid
 from chassis.web.responses import etag, json_response
 from contracts.schemas import WorkloadSchema
-from credentials.api.dry_run import AddedSchema, DryRunArguments
+from credentials.api.commands import respond
+from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
 from credentials.application.access import Impact
+from credentials.application.command_handler import CommandResult
 from credentials.domain import values
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 
@@ -100,13 +102,20 @@ def impact_json(impact: Impact) -> dict[str, Any]:
         "dry_run": True,
         "users": users,
         "more_users": impact.more_usages,
-        "needs_force": bool(users),
+        "needs_force": impact.needs_force,
     }
 
 
 def impact_response(impact: Impact) -> Response:
     """Return 200 with the workloads that would lose it, and the ETag of the unchanged credential."""
     return json_response(impact_json(impact), headers={"ETag": etag(impact.version)})
+
+
+def changed_response(result: CommandResult) -> Response:
+    """Return the credential, and of a dry run (`impact`) also the workloads that would lose it."""
+    if result.impact is None:
+        return respond(result)
+    return would_be({**result.body, **impact_json(result.impact)}, is_new=False)
 
 
 def usages_json(usages: Iterable[WorkloadUsage]) -> list[dict[str, Any]]:

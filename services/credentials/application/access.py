@@ -9,7 +9,7 @@ from contracts.credential import Active, Credential
 from contracts.credential_events import CredentialAccessWithdrawn
 from credentials.application.store import CredentialStore
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
-from credentials.domain.impact import losing, may_take_access, served_by, withdrawn
+from credentials.domain.impact import is_freeze, losing, may_take_access, served_by, withdrawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +17,15 @@ class Impact:
     """The effect of a change of a credential at `version`.
 
     `usages` are the workloads that would lose it, and `more_usages` whether there are others. `served_by`
-    has, by project, the credentials that its workloads would use instead.
+    has, by project, the credentials that its workloads would use instead. `needs_force`: the change is
+    refused unless it is forced.
     """
 
     credential_id: UUID
     version: int
     usages: tuple[WorkloadUsage, ...]
     more_usages: bool
+    needs_force: bool
     served_by: Mapping[str, tuple[UUID, ...]]
 
 
@@ -43,12 +45,12 @@ class Access:
     ) -> tuple[CredentialAccessWithdrawn, ...]:
         """Return the event that workloads lose a credential by a change; none if nobody does.
 
-        A removal has its own event and check. `reason` is that of a forced change.
+        A removal has its own event and check, a freeze its own event. `reason` is that of a forced change.
 
         Raises:
             CredentialInUse: workloads lose it, and the change is not forced.
         """
-        if not isinstance(after, Active):
+        if not isinstance(after, Active) or is_freeze(before, after):
             return ()
         return withdrawn(before.credential_id, self._losing(before, after, now), reason=reason)
 
@@ -57,9 +59,9 @@ class Access:
     ) -> Impact:
         """Return the effect of a change of a credential at `version`, or of its removal."""
         if isinstance(after, Active):
-            lost = self._losing(before, after, now)
+            lost, needs_force = self._losing(before, after, now), not is_freeze(before, after)
         else:
-            lost = self._store.usages(before.credential_id, since=self.since(now))
+            lost, needs_force = self._store.usages(before.credential_id, since=self.since(now)), True
         usages = lost[:MAX_WORKLOADS]
         others = self._store.candidates(account_id, [before.registry.host]) if usages else []
         projects = {usage.project_id for usage in usages}
@@ -68,6 +70,7 @@ class Access:
             version=version,
             usages=usages,
             more_usages=len(lost) > MAX_WORKLOADS,
+            needs_force=bool(lost) and needs_force,
             served_by={project: served_by(project, before, others, at=now) for project in projects},
         )
 

@@ -226,7 +226,7 @@ class CommandHandler:
         credential_id = after.credential_id
         new = request.events(events, self._new_id)
         # A forced change has one event more, which a dry run counts and does not decide.
-        withdrawal = isinstance(after, Active) and impact is not None and bool(impact.usages)
+        withdrawal = isinstance(after, Active) and impact is not None and impact.needs_force
         stream_version = loaded.stream_version + len(new) + withdrawal
         version = stream_version if new and is_change(events[-1]) else loaded.version
         body = self._body(request, loaded, after, new, version)

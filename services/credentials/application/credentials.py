@@ -34,10 +34,12 @@ from credentials.domain.commands import (
     UNCHANGED,
     AddCredential,
     ChangeDetails,
+    FreezeCredential,
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
     RotateSecret,
+    ThawCredential,
     Unchanged,
 )
 from credentials.domain.credential import decide
@@ -138,6 +140,18 @@ class Credentials:
     ) -> CommandResult:
         """Set the projects that may use it."""
         command = RestrictCredential(restrictions=restrictions)
+        return self._handler.handle(request, credential_id, expected, lambda _: command)
+
+    def freeze(self, request: CommandRequest, credential_id: UUID, reason: str) -> CommandResult:
+        """Issue its secret to nobody from now on, at whatever version it is."""
+        command = FreezeCredential(reason=reason)
+        return self._handler.handle(request, credential_id, None, lambda _: command)
+
+    def thaw(
+        self, request: CommandRequest, credential_id: UUID, expected: int | None, reason: str | None
+    ) -> CommandResult:
+        """Issue its secret again."""
+        command = ThawCredential(reason=reason)
         return self._handler.handle(request, credential_id, expected, lambda _: command)
 
     def rotate(

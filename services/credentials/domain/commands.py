@@ -81,6 +81,18 @@ class RestrictCredential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeCredential:
+    """Issue its secret to nobody, until it is thawed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThawCredential:
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestVerification:
     """Verify the login, and with `image` its access to that image, which must be of the same registry."""
 
@@ -102,6 +114,8 @@ Command = (
     | ChangeDetails
     | RotateSecret
     | RestrictCredential
+    | FreezeCredential
+    | ThawCredential
     | RequestVerification
     | RemoveCredential
 )

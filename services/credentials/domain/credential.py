@@ -12,19 +12,23 @@ from contracts.credential import Absent, Active, Credential, Removed
 from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
     VerificationRequested,
 )
 from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,
     Command,
+    FreezeCredential,
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
     RotateSecret,
+    ThawCredential,
 )
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
 
@@ -33,6 +37,8 @@ Event = (
     | CredentialDetailsChanged
     | CredentialSecretRotated
     | CredentialRestrictionsChanged
+    | CredentialFrozen
+    | CredentialThawed
     | CredentialRemoved
     | VerificationRequested
 )
@@ -58,6 +64,10 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
             return (_rotate(command, state),)
         case RestrictCredential():
             return _restrict(command, state)
+        case FreezeCredential():
+            return _freeze(command, state)
+        case ThawCredential():
+            return _thaw(command, state)
         case RequestVerification():
             return (_request_verification(command, state),)
         case RemoveCredential():
@@ -122,6 +132,18 @@ def _restrict(command: RestrictCredential, state: Active) -> tuple[Event, ...]:
         credential_id=state.credential_id, restrictions=command.restrictions, previous=state.restrictions
     )
     return (changed,)
+
+
+def _freeze(command: FreezeCredential, state: Active) -> tuple[Event, ...]:
+    if state.frozen:
+        return ()
+    return (CredentialFrozen(credential_id=state.credential_id, reason=command.reason),)
+
+
+def _thaw(command: ThawCredential, state: Active) -> tuple[Event, ...]:
+    if not state.frozen:
+        return ()
+    return (CredentialThawed(credential_id=state.credential_id, reason=command.reason),)
 
 
 def _remove(command: RemoveCredential, state: Active) -> CredentialRemoved:

@@ -18,7 +18,16 @@ _ANY = "-"  # a repository that no prefix names: a prefix cannot have this segme
 
 def may_take_access(before: Active, after: Active, *, until: datetime) -> bool:
     """Return whether a change can take the credential from a workload that could use it."""
-    return before.restrictions != after.restrictions or _is_narrower(before, after, until=until)
+    return (
+        is_freeze(before, after)
+        or before.restrictions != after.restrictions
+        or _is_narrower(before, after, until=until)
+    )
+
+
+def is_freeze(before: Active, after: Active) -> bool:
+    """Return whether a change freezes the credential. That never needs `force`: it is for emergencies."""
+    return after.frozen and not before.frozen
 
 
 def losing(
@@ -26,11 +35,13 @@ def losing(
 ) -> tuple[WorkloadUsage, ...]:
     """Return the workloads that may use it `before` and not `after`.
 
+    One that is frozen already counts as if it were not, because it is thawed again.
+
     The repositories that a workload pulls are not known here: it loses the credential if that no longer
     covers one of the repositories that it covered. An expiry counts if it comes earlier than before, and by
     `until`. That of a new secret does not: it says how long that secret is valid.
     """
-    is_narrower = _is_narrower(before, after, until=until)
+    is_narrower = is_freeze(before, after) or _is_narrower(before, after, until=until)
 
     def loses(usage: WorkloadUsage) -> bool:
         use = RequestedUse(project_id=usage.project_id, operation="pull", at=now)

@@ -59,6 +59,14 @@ def reason(text: str | None, pointer: str = "/reason") -> str | None:
     return text or None
 
 
+def required_reason(text: str, pointer: str = "/reason") -> str:
+    """The reason of a change that must have one."""
+    found = reason(text, pointer)
+    if found is None:
+        raise _problem(pointer, "required", "say why, for the audit trail")
+    return found
+
+
 def scope(*, pull: bool, push: bool, pointer: str = "/scope") -> Scope:
     if not pull and not push:
         raise _problem(pointer, "empty_scope", "a credential is for pulling, pushing or both")

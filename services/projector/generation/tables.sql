@@ -25,7 +25,8 @@ CREATE TABLE credentials (
     verification_checked_at timestamptz,
     version                 bigint NOT NULL,
     created_at              timestamptz NOT NULL,
-    updated_at              timestamptz NOT NULL
+    updated_at              timestamptz NOT NULL,
+    frozen                  boolean
 );
 
 CREATE TABLE usages (

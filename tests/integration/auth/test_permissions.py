@@ -45,6 +45,7 @@ ANY = set(LIMITS)
 
 NOBODY: set[str] = set()  # of a public route, no token is read
 READ, WRITE = {"credentials:read", "admin"}, {"credentials:write", "admin"}
+FREEZE = {"credentials:freeze", "credentials:write", "admin"}
 ISSUE, RESOLVE = {"secrets:issue", "admin"}, {"credentials:read", "secrets:issue", "admin"}
 AUDIT, METRICS, ADMIN = {"audit:read", "admin"}, {"metrics:read", "admin"}, {"admin"}
 EVERY_SCOPE = {scope.value for scope in TokenScope}
@@ -73,6 +74,8 @@ ROUTES: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("GET", f"{_ONE}/images"): (READ, IN_ACCOUNT),
     ("GET", f"{_ONE}/repositories/<path:repository>/tags"): (READ, IN_ACCOUNT),
     ("PUT", f"{_ONE}/restrictions"): (WRITE, IN_ACCOUNT),
+    ("POST", f"{_ONE}/freeze"): (FREEZE, IN_ACCOUNT),
+    ("POST", f"{_ONE}/thaw"): (WRITE, IN_ACCOUNT),
     ("PUT", f"{_ONE}/secret"): (WRITE, IN_ACCOUNT),
     ("GET", f"{_ONE}/usages"): (READ, IN_ACCOUNT),
     ("GET", f"{_ONE}/verifications"): (READ, IN_ACCOUNT),

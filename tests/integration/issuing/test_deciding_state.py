@@ -74,6 +74,7 @@ def restricted(client: FlaskClient, account: str) -> Json:
         ("expires_at = '10000-01-01'", "shop", f"{HOST}/team/app"),
         ("secret_version = 2", "shop", f"{HOST}/team/app"),
         ("pull = true, push = true", "shop", f"{HOST}/team/app"),
+        ("frozen = true", "shop", f"{HOST}/team/app"),
         ("provider = 'github'", "shop", f"{HOST}/team/app"),
         ("mac = NULL", "shop", f"{HOST}/team/app"),
     ],
@@ -104,6 +105,20 @@ def test_a_changed_row_issues_nothing_until_it_is_rebuilt(  # noqa: PLR0917 fixt
     assert operator.differences(key) == []
     assert pull(client, account, image, project_id=project).status_code == before.status_code
     assert pull(client, account, f"{HOST}/team/app").status_code == 200
+
+
+def test_a_frozen_credential_is_not_thawed_by_hand(
+    client: FlaskClient, account: str, database_url: str, operator: Operator
+) -> None:
+    key = restricted(client, account)["id"]
+    path = f"/v1/accounts/{account}/credentials/{key}/freeze"
+    assert client.post(path, json={"reason": "leaked"}).status_code == 200
+    assert operator.differences(key) == []
+    change(database_url, "frozen = false", key)
+    assert pull(client, account, f"{HOST}/team/app").status_code == 503
+    assert operator.differences(key) == [("credentials.current", "changed", ("frozen",))]
+    operator.rebuild()
+    assert pull(client, account, f"{HOST}/team/app").status_code == 403
 
 
 def test_a_row_of_an_earlier_version_is_not_accepted(

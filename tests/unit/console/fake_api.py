@@ -92,6 +92,7 @@ def credential(**changes: Any) -> Json:
         "scope": {"pull": True, "push": False},
         "restrictions": {"restricted": True, "projects": ["shop"]},
         "secret_version": 1,
+        "frozen": False,
         "expires_at": "2026-12-10T12:34:56Z",
         "verification": {
             "status": "failed",

@@ -154,3 +154,27 @@ def test_an_invalid_image_is_reported_in_a_sentence(signed_in: Browser, api: Fak
     api.answers["POST", f"{ONE}/verifications"] = (422, refusal)
     assert signed_in.send(HERE, f"{HERE}/verify", image="nginx").status_code == 303
     assert "The image is somewhere else." in signed_in.look(HERE).text
+
+
+def test_a_credential_is_frozen_with_a_reason_and_thawed(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["POST", f"{ONE}/freeze"] = (200, credential(frozen=True))
+    assert f'action="{HERE}/freeze"' in signed_in.look(f"{HERE}/freeze").text
+    sent = signed_in.send(f"{HERE}/freeze", f"{HERE}/freeze", reason=" leaked ")
+    assert sent.headers["Location"] == HERE
+    assert api.last("POST", "/freeze").body == {"reason": "leaked"}
+    assert "IF_MATCH" not in api.last("POST", "/freeze").headers
+
+    api.answers["GET", ONE] = (200, credential(frozen=True), {"ETag": '"3"'})
+    api.answers["POST", f"{ONE}/thaw"] = (200, credential())
+    assert "Its secret is issued to nobody." in signed_in.look(HERE).text
+    assert f'action="{HERE}/thaw"' in signed_in.look(f"{HERE}/freeze").text
+    assert signed_in.send(f"{HERE}/freeze", f"{HERE}/thaw", reason="").headers["Location"] == HERE
+    assert api.last("POST", "/thaw").headers["IF_MATCH"] == '"3"'
+
+
+def test_a_refused_freeze_shows_its_error_in_the_form(signed_in: Browser, api: FakeApi) -> None:
+    refused = problem(422, "invalid_request", "no", ("/reason", "say why"))
+    api.answers["POST", f"{ONE}/freeze"] = (422, refused)
+    sent = signed_in.send(f"{HERE}/freeze", f"{HERE}/freeze", reason="")
+    assert sent.status_code == 422
+    assert "Could not freeze the credential" in sent.text

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from msgspec import structs
 
 from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
     Restrictions,
     VerificationRequested,
 )
@@ -203,6 +206,24 @@ def test_the_audit_trail_shows_why_workloads_lost_a_credential() -> None:
     assert (row.values["credential_id"], row.values["reason"]) == (ID, "moved")
     assert row.values["after"] == {"workloads": 2}
     assert ("reason",) in audit.personal_paths()["credential.access_withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("event", "frozen"),
+    [
+        (CredentialFrozen(credential_id=ID, reason="leaked"), True),
+        (CredentialThawed(credential_id=ID, reason="leaked"), False),
+    ],
+)
+def test_read_models_show_whether_and_why_a_credential_is_frozen(event: object, frozen: bool) -> None:
+    stored = recorded(event)
+    change = only(credentials.project(stored))
+    assert isinstance(change, Update)
+    assert (change.values["frozen"], change.values["version"]) == (frozen, stored.version)
+    row = only(audit.project(stored))
+    assert isinstance(row, Insert)
+    assert (row.values["credential_id"], row.values["reason"]) == (ID, "leaked")
+    assert ("reason",) in audit.personal_paths()["credential.frozen" if frozen else "credential.thawed"]
 
 
 def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:

@@ -40,6 +40,7 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
         ("repositories", credential["repository_prefixes"] or "all"),
         ("description", credential["description"]),
         ("expires", moment(credential["expires_at"])),
+        ("frozen", "yes, its secret is issued to nobody" if credential.get("frozen") else "no"),
         ("created", moment(credential["created_at"])),
         ("changed", moment(credential["updated_at"])),
     ]

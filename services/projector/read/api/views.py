@@ -35,6 +35,7 @@ def eligibility(row: Row, project_id: str, at: datetime) -> dict[str, Any]:
             restrictions,
             row["expires_at"],
             RequestedUse(project_id=project_id, operation=operation, at=at),
+            frozen=bool(row.get("frozen")),
         )
         for operation in operations
     }

@@ -15,9 +15,11 @@ from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
     Registry,
     SecretReference,
     VerificationRequested,
@@ -153,6 +155,8 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         case (
             AccountErased()  # one on each line, so that a new event changes no other line
             | CredentialAccessWithdrawn()
+            | CredentialFrozen()
+            | CredentialThawed()
             | CredentialRemoved()
         ):
             after = {"workloads": event.workloads} if isinstance(event, CredentialAccessWithdrawn) else None

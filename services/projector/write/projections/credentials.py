@@ -5,9 +5,11 @@ from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
+    CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
+    CredentialThawed,
 )
 from contracts.expiry_events import ExpiryDiscovered
 from contracts.verdicts import VerificationStatus
@@ -40,6 +42,7 @@ def project(recorded: RecordedEvent) -> list[Change]:
                         "secret_version": event.secret.version,
                         **columns(event.details),
                         **columns(event.restrictions),
+                        "frozen": False,
                         **_PENDING,
                         **stamp,
                         "created_at": recorded.metadata.occurred_at,
@@ -61,6 +64,8 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
+        case CredentialFrozen() | CredentialThawed():
+            values = {"frozen": isinstance(event, CredentialFrozen), **stamp}
         case CredentialAccessWithdrawn():
             values = stamp
         case CredentialRemoved():

@@ -5,6 +5,7 @@ import click
 from regcred.cli.commands.add import add
 from regcred.cli.commands.credential_list import list_credentials
 from regcred.cli.commands.edit import edit
+from regcred.cli.commands.freeze import freeze, thaw
 from regcred.cli.commands.history import history
 from regcred.cli.commands.remove import remove
 from regcred.cli.commands.restrict import restrict
@@ -41,6 +42,8 @@ for command in (
     edit,
     rotate,
     restrict,
+    freeze,
+    thaw,
     verify,
     remove,
     usages,

@@ -17,7 +17,15 @@ from regcred.cli.session import CliSession, of_no_account
 
 _PATH = "/v1/service-tokens"
 _SCOPES = click.Choice(
-    ["credentials:read", "credentials:write", "secrets:issue", "audit:read", "metrics:read", "admin"]
+    [
+        "credentials:read",
+        "credentials:write",
+        "credentials:freeze",
+        "secrets:issue",
+        "audit:read",
+        "metrics:read",
+        "admin",
+    ]
 )
 _HEADERS = ("ID", "NAME", "SCOPES", "ACCOUNTS", "PROJECTS", "CREATED", "EXPIRES", "REVOKED")
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)

@@ -24,6 +24,7 @@ _OTHERS = {
     "restricted": "it is restricted to other projects",
     "no_pull_scope": "its scope does not include pull",
     "no_push_scope": "its scope does not include push",
+    "frozen": "it is frozen",
     "expired": "it has expired",
     "less_specific": "another credential has a more specific repository prefix",
     "not_verified": "it is not verified, and another credential is",
