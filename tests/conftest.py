@@ -1,14 +1,20 @@
 """The order of tests, their distribution over the workers of `make test`, and the settings of hypothesis.
 
+Each response of an application in a test is compared with the OpenAPI document.
+
 pytest-xdist's own groups (`--dist loadgroup`) have no effect under pytest 9.2, which does not let a plugin rename tests.
 """
 
 import re
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+from flask import request_finished
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from tests.support.documented import Responses
 
 # Tests that share a server which is slow to start or which some tests stop, and tests that share parsed sources.
 TOGETHER = {
@@ -50,6 +56,18 @@ def group_of(test: str) -> str:
     return next(
         (group for start, group in TOGETHER.items() if test.startswith(start)), test.partition("::")[0]
     )
+
+
+_responses = Responses()
+request_finished.connect(_responses.check)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Fail a test that got a response which the OpenAPI document does not describe."""
+    yield
+    undocumented = _responses.take()
+    assert not undocumented, "\n".join(undocumented)
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, join
-from chassis.web.application import openapi_of_routes
+from chassis.web.openapi import openapi_of_routes
 from credentials.bootstrap import command_part
+from docs.contract_documents.response_examples import add_examples
 from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_part
 from verifier.bootstrap import registry_part
@@ -21,6 +22,7 @@ def openapi_text() -> str:
     """The text of the file."""
     with _services() as parts:
         document = openapi_of_routes(join(list(parts.values())))
+    add_examples(document)
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

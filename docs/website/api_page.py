@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from chassis.web.docs import PROBLEMS
+from chassis.web.problem_types import PROBLEMS
 
 Json = dict[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -97,9 +97,9 @@ def _schemas(document: Json) -> Iterator[str]:
 
 
 def _problems() -> Iterator[str]:
-    yield "| code | meaning |\n|---|---|"
-    for code, text in PROBLEMS.items():
-        yield f"| `{code}` | {_cell(text)} |"
+    yield "| code | status | meaning |\n|---|---|---|"
+    for code, kind in PROBLEMS.items():
+        yield f"| `{code}` | {kind.status} | {_cell(kind.advice)} |"
 
 
 def _resolved(document: Json, found: Json) -> Json:

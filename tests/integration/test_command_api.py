@@ -15,7 +15,7 @@ from chassis.database import DatabaseUnavailable
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
-from chassis.web.docs import PROBLEMS
+from chassis.web.problem_types import PROBLEMS
 from credentials.api import commands
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_admin_token, prepare_keys

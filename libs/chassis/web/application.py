@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from flask import Flask, Response, request
 from flask_smorest import Api
@@ -15,6 +14,7 @@ from chassis.web import (
     interface,
     limits,
     metrics_route,
+    openapi,
     problems,
     query_parameters,
     request_telemetry,
@@ -23,8 +23,6 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
 MAX_BODY_BYTES = 1024 * 1024
-
-_DESCRIPTION = "regcred-openapi"
 
 
 def create_app(
@@ -60,19 +58,13 @@ def create_app(
     limits.install(app, limited)
     _operations(app, checks)
     docs.install(app, interface.document)
-    app.extensions[_DESCRIPTION] = api.spec
+    app.extensions[openapi.EXTENSION] = api.spec
     if expose is not None:
         metrics_route.install(app, expose)
     request_telemetry.install(app)  # before authentication, so that refused requests are logged
     authentication.install(app, authenticate, refused)
     query_parameters.install(app)
     return app
-
-
-def openapi_of_routes(app: Flask) -> dict[str, Any]:
-    """The OpenAPI document that the routes of an application define."""
-    found: dict[str, Any] = app.extensions[_DESCRIPTION].to_dict()
-    return found
 
 
 def _operations(app: Flask, checks: Mapping[str, Check]) -> None:

@@ -69,6 +69,12 @@ def requires(
     return mark
 
 
+def scopes_of(view: Callable[..., object]) -> tuple[TokenScope, ...]:
+    """Return the scopes of which a view function requires one; none if any token will do."""
+    requirements: _Requirements | None = getattr(view, _REQUIREMENTS)
+    return requirements.scopes if requirements else ()
+
+
 def public(view: _View) -> _View:
     """The route needs no authentication."""
     setattr(view, _REQUIREMENTS, None)

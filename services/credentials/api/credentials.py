@@ -12,13 +12,14 @@ from chassis.authentication.tokens import TokenScope
 from chassis.bounded_list import BoundedList
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IDEMPOTENT, IF_MATCH, VERSIONED, describes
 from chassis.web.moment import Moment
 from contracts.credential import Active
 from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
-from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
+from credentials.api.dry_run import DryRunArguments, WouldBeAddedSchema, would_be
 from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
@@ -101,8 +102,21 @@ def blueprint(
     @routes.arguments(AddSchema)
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(201, CredentialSchema)
-    @routes.alt_response(200, schema=AddedSchema, description="A dry run.")
+    @routes.alt_response(200, schema=WouldBeAddedSchema, description="A dry run.")
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IDEMPOTENT,
+        VERSIONED,
+        sends=["Location"],
+        problems=["name_taken", "credentials_limited"],
+        example={
+            "name": "team-ghcr",
+            "provider": "github",
+            "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
+            "repository_prefixes": ["acme/"],
+        },
+    )
     def add_credential(body: Body, arguments: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
         request = command_request(account_id, request_fingerprint, **arguments)
@@ -120,6 +134,13 @@ def blueprint(
     @routes.arguments(ForceArguments, location="query")
     @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IF_MATCH,
+        VERSIONED,
+        problems=["credential_not_found", "name_taken", "credential_in_use"],
+        example={"name": "team-ghcr", "expires_at": "2027-03-01T00:00:00Z"},
+    )
     def change_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Change name, description, scope, repository prefixes or expiry.
 
@@ -134,6 +155,16 @@ def blueprint(
     @routes.arguments(ForceArguments, location="query")
     @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IF_MATCH,
+        VERSIONED,
+        problems=["credential_not_found", "credential_in_use"],
+        example={
+            "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
+            "grace_seconds": 900,
+        },
+    )
     def rotate_secret(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Replace the secret and, if given, the registry. Another one needs `force` while it is in use."""
         request = _change_request(account_id, arguments)

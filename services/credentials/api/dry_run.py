@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields
 
+from chassis.web.openapi import SOMETIMES
 from chassis.web.responses import json_response
 from contracts.schemas import CredentialSchema, VerificationSchema
 
@@ -16,16 +17,24 @@ class DryRunArguments(Schema):
     )
 
 
-class _DryRunMark(Schema):
-    dry_run = fields.Boolean(metadata={"description": "`true`, only in the response to a dry run."})
+class DryRunMark(Schema):
+    """Marks the response to a dry run."""
+
+    dry_run = fields.Boolean(
+        metadata={"description": "`true`, only in the response to a dry run.", **SOMETIMES}
+    )
 
 
-class AddedSchema(CredentialSchema, _DryRunMark):
-    """A credential as a command left it, or would leave it. A dry run of an addition has no `id`."""
+class WouldBeAddedSchema(CredentialSchema, DryRunMark):
+    """A credential as it would be added."""
+
+    id = fields.UUID(allow_none=True, metadata={"description": "null: it would get one."})
 
 
-class RequestedVerificationSchema(VerificationSchema, _DryRunMark):
-    """A verification that was requested. A dry run has no `id`."""
+class RequestedVerificationSchema(VerificationSchema, DryRunMark):
+    """The verification that was requested, or would be requested (dry run)."""
+
+    id = fields.UUID(allow_none=True, metadata={"description": "null in a dry run."})
 
 
 def would_be(body: dict[str, Any], *, is_new: bool) -> Response:

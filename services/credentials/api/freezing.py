@@ -9,6 +9,7 @@ from marshmallow import Schema, fields
 from chassis.authentication.tokens import TokenScope
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IF_MATCH, VERSIONED, describes
 from credentials.api.commands import command_request, expected_version
 from credentials.api.dry_run import DryRunArguments
 from credentials.api.impact import ChangedSchema, changed_response
@@ -43,6 +44,12 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE, TokenScope.CREDENTIALS_FREEZE)
+    @describes(
+        COMMAND,
+        VERSIONED,
+        problems=["credential_not_found"],
+        example={"reason": "the token is in a public log"},
+    )
     def freeze_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Issue its secret to nobody from now on, for an emergency. It needs neither If-Match nor `force`.
 
@@ -58,6 +65,13 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, ChangedSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IF_MATCH,
+        VERSIONED,
+        problems=["credential_not_found"],
+        example={"reason": "the token was replaced"},
+    )
     def thaw_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Issue its secret again."""
         request = command_request(account_id, dry_run=arguments["dry_run"])

@@ -8,11 +8,12 @@ from marshmallow import Schema, fields
 
 from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import rfc3339
+from chassis.web.openapi import SOMETIMES
 from chassis.web.problems import invalid
 from chassis.web.responses import etag, json_response
-from contracts.schemas import WorkloadSchema
+from contracts.schemas import CredentialSchema, WorkloadSchema
 from credentials.api.commands import respond
-from credentials.api.dry_run import AddedSchema, DryRunArguments, would_be
+from credentials.api.dry_run import DryRunArguments, DryRunMark, would_be
 from credentials.application.access import Impact
 from credentials.application.command_handler import CommandResult
 from credentials.domain import values
@@ -66,14 +67,15 @@ class ImpactSchema(Schema):
     needs_force = fields.Boolean(metadata={"description": "Whether the change is refused without `force`."})
 
 
-class ChangedSchema(AddedSchema):
+class ChangedSchema(CredentialSchema, DryRunMark):
     """A credential as a change left it. A dry run also has the workloads that would lose it."""
 
     users = fields.List(
-        fields.Nested(LosingSchema), metadata={"description": "Only in a dry run, as that of a removal."}
+        fields.Nested(LosingSchema),
+        metadata={"description": "Only in a dry run, as that of a removal.", **SOMETIMES},
     )
-    more_users = fields.Boolean()
-    needs_force = fields.Boolean()
+    more_users = fields.Boolean(metadata=SOMETIMES)
+    needs_force = fields.Boolean(metadata=SOMETIMES)
 
 
 def force_reason(arguments: dict[str, Any]) -> str | None:

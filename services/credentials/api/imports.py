@@ -9,6 +9,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IDEMPOTENT, describes
 from chassis.web.problems import invalid
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import RestrictionsSchema, ScopeSchema
@@ -84,6 +85,14 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
     @routes.arguments(ImportArguments, location="query")
     @routes.response(200, ImportResponse)
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IDEMPOTENT,
+        example={
+            "docker_config": {"auths": {"ghcr.io": {"auth": "b2N0bzpnaHBfZXhhbXBsZQ=="}}},
+            "name_prefix": "ci",
+        },
+    )
     def import_credentials(body: Body, arguments: Body, account_id: str) -> Response:
         """Import every login of a Docker configuration.
 

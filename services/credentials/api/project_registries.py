@@ -9,6 +9,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.runtime.clock import now
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import describes
 from chassis.web.responses import json_response
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.application.chosen_credential import chosen_credential
@@ -65,6 +66,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
     @routes.arguments(RegistryArguments, location="query")
     @routes.response(200, ProjectRegistryPage)
     @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE)
+    @describes(problems=["credential_not_found", "credential_state_damaged"])
     def list_project_registries(arguments: dict[str, Any], account_id: str, project_id: str) -> Response:
         """List the registries for which a project gets a login by `registry_host`.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from chassis.web.openapi import SOMETIMES
 from credentials.api.refusals import of_image, pointer_of
 from credentials.application.issuance import PullSecret
 from credentials.domain.issuance import IssuancePlan, PullSecretRequest
@@ -53,17 +54,18 @@ class PullSecretSchema(Schema):
     """The secret, in the requested format. Do not store it anywhere else."""
 
     format = fields.String()
-    docker_config = fields.Dict(metadata={"description": "A Docker config.json."})
+    docker_config = fields.Dict(metadata={"description": "A Docker config.json.", **SOMETIMES})
     kubernetes_secret = fields.Dict(
         metadata={
             "description": "A Secret of type kubernetes.io/dockerconfigjson, to apply in the workload's "
-            "namespace. The same workload gets the same name. Kubernetes does not support identity tokens."
+            "namespace. The same workload gets the same name. Kubernetes does not support identity tokens.",
+            **SOMETIMES,
         }
     )
     basic = fields.Nested(
         BasicSchema,
         allow_none=True,
-        metadata={"description": "null if the image is pulled without a credential."},
+        metadata={"description": "null if the image is pulled without a credential.", **SOMETIMES},
     )
     credentials = fields.List(fields.Nested(IssuedCredentialSchema))
     anonymous_images = fields.List(fields.String())
@@ -73,9 +75,11 @@ class PullSecretSchema(Schema):
     )
     results = fields.List(
         fields.Nested(ResultSchema),
-        metadata={"description": "The decision about each image, only with `allow_partial`."},
+        metadata={"description": "The decision about each image, only with `allow_partial`.", **SOMETIMES},
     )
-    dry_run = fields.Boolean(metadata={"description": "`true`, only in a dry run, which has no secret."})
+    dry_run = fields.Boolean(
+        metadata={"description": "`true`, only in a dry run, which has no secret.", **SOMETIMES}
+    )
 
 
 def issued_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:

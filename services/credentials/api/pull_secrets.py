@@ -11,6 +11,7 @@ from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IDEMPOTENT, VERSIONED, describes
 from chassis.web.responses import json_response
 from contracts.issuance_events import MAX_IMAGES, Workload
 from contracts.schemas import WorkloadSchema
@@ -102,6 +103,29 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, PullSecretSchema)
     @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
+    @describes(
+        COMMAND,
+        IDEMPOTENT,
+        VERSIONED,
+        sends_refused=["ETag", "Regcred-Position"],
+        problems=[
+            "credential_not_found",
+            "no_matching_credential",
+            "no_eligible_credential",
+            "secret_unreadable",
+            "login_refused",
+            "login_unavailable",
+            "one_login_per_host",
+            "format_not_possible",
+            "credential_state_damaged",
+        ],
+        example={
+            "images": ["ghcr.io/acme/shop:1.4"],
+            "project_id": "shop",
+            "workload": {"kind": "deployment", "name": "storefront"},
+            "format": "kubernetes_secret",
+        },
+    )
     def issue_pull_secret(body: Body, arguments: Body, account_id: str) -> Response:
         """Issue the secret that a workload needs to pull its images. It is recorded first.
 

@@ -10,6 +10,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.runtime.clock import now
 from chassis.web.authentication import authorise_project, principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import describes
 from chassis.web.responses import json_response
 from contracts.credential_events import Restrictions
 from credentials.api.credential_choice import CredentialChoice, choice_of
@@ -95,6 +96,10 @@ def blueprint(store: CredentialStore) -> Blueprint:
     @routes.arguments(ResolutionInput)
     @routes.response(200, ResolutionSchema)
     @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE, project_in_body=True)
+    @describes(
+        problems=["credential_not_found", "credential_state_damaged"],
+        example={"image": "ghcr.io/acme/shop:1.4", "project_id": "shop"},
+    )
     def resolve_image(body: Body, account_id: str) -> Response:
         """Explain which credential a project would use for an image."""
         authorise_project(body["project_id"])

@@ -13,13 +13,14 @@ from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import principal, record_refusal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IDEMPOTENT, PAGES, describes
 from chassis.web.limits import admit_token
 from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from contracts.service_token_events import INSTALLATION
 from credentials.api.commands import command_request, idempotency_key
-from credentials.api.dry_run import DryRunArguments, would_be
+from credentials.api.dry_run import DryRunArguments, DryRunMark, would_be
 from credentials.application.service_tokens import (
     BeyondOwnRights,
     ExpiryRefused,
@@ -80,7 +81,15 @@ class TokenSchema(Schema):
 
 
 class NewTokenSchema(TokenSchema):
-    token = fields.String()
+    """A token that was created."""
+
+    token = fields.String(metadata={"description": "The token itself. It cannot be read again."})
+
+
+class WouldBeTokenSchema(TokenSchema, DryRunMark):
+    """A token as it would be created or revoked."""
+
+    id = fields.String(allow_none=True, metadata={"description": "null: it would get one."})
 
 
 class TokenArguments(Schema):
@@ -104,6 +113,7 @@ def blueprint(tokens: PostgresTokens, commands: ServiceTokens) -> Blueprint:
     @routes.arguments(TokenArguments, location="query")
     @routes.response(200, TokenPage)
     @requires(TokenScope.ADMIN, limits_itself=True)
+    @describes(PAGES)
     def list_tokens(arguments: Body) -> Response:
         """List the tokens for accounts and projects of the caller, newest first, including revoked ones."""
         limit = arguments["limit"]
@@ -122,8 +132,14 @@ def _add_creation(routes: Blueprint, commands: ServiceTokens) -> None:
     @routes.arguments(TokenInput)
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(201, NewTokenSchema)
-    @routes.alt_response(200, schema=TokenSchema, description="A dry run, without a token.")
+    @routes.alt_response(200, schema=WouldBeTokenSchema, description="A dry run, without a token.")
     @requires(TokenScope.ADMIN, limits_itself=True)
+    @describes(
+        COMMAND,
+        IDEMPOTENT,
+        problems=["exceeds_own_rights", "token_revoked", "tokens_limited"],
+        example={"name": "deployer", "scopes": ["secrets:issue"], "accounts": ["acme"], "projects": ["shop"]},
+    )
     def create_token(body: Body, arguments: Body) -> Response:
         """Create a token. Only this response and repetitions under the same Idempotency-Key contain it.
 
@@ -157,8 +173,11 @@ def _add_revocation(routes: Blueprint, commands: ServiceTokens) -> None:
     @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(204)
-    @routes.alt_response(200, schema=TokenSchema, description="A dry run: the token that would be revoked.")
+    @routes.alt_response(
+        200, schema=WouldBeTokenSchema, description="A dry run: the token that would be revoked."
+    )
     @requires(TokenScope.ADMIN, limits_itself=True)
+    @describes(COMMAND, problems=["last_admin_token"])
     def revoke_token(arguments: Body, token_id: str) -> Response:
         """Revoke a token. It is refused everywhere within two seconds."""
         try:

@@ -12,6 +12,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.runtime.slots import Slots, TooManyAtOnce
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import COMMAND, IDEMPOTENT, VERSIONED, describes
 from chassis.web.limits import current_limits
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
@@ -55,6 +56,15 @@ def add_route(
         200, schema=RequestedVerificationSchema, description="The result within `Prefer`, or a dry run."
     )
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        COMMAND,
+        IDEMPOTENT,
+        VERSIONED,
+        reads=["Prefer"],
+        sends=["Preference-Applied"],
+        problems=["credential_not_found"],
+        example={"image": "ghcr.io/acme/shop:1.4"},
+    )
     def verify_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds.
 

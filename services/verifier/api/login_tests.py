@@ -14,6 +14,7 @@ from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.slots import Slots
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import describes
 from chassis.web.moment import Moment
 from chassis.web.responses import json_response
 from contracts.credential_events import MAX_PREFIXES
@@ -63,6 +64,13 @@ class LoginTestInput(Schema):
     expires_at = Moment(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
 
 
+class LoginTestSchema(VerificationSchema):
+    """The verification of a login that is not stored."""
+
+    id = fields.UUID(allow_none=True, metadata={"description": "Always null."})
+    secret_version = fields.Integer(allow_none=True, metadata={"description": "Always null."})
+
+
 def blueprint(
     log_in: LogIn,
     slots: Slots,
@@ -77,8 +85,16 @@ def blueprint(
 
     @routes.route("/v1/accounts/<account_id>/verifications", methods=["POST"])
     @routes.arguments(LoginTestInput)
-    @routes.response(200, VerificationSchema)
+    @routes.response(200, LoginTestSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
+    @describes(
+        problems=["too_many_logins", "login_held_back"],
+        example={
+            "provider": "github",
+            "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
+            "image": "ghcr.io/acme/shop:1.4",
+        },
+    )
     def test_login(body: Body, account_id: str) -> Response:
         """Test a login once, without storing it.
 

@@ -16,6 +16,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.runtime.slots import Slots
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import PAGES, describes
 from chassis.web.responses import json_response
 from registries.input.image import read_image
 from verifier.image_browser import ImageBrowser
@@ -26,6 +27,20 @@ Arguments = dict[str, Any]
 
 MAX_LIMIT = 1000
 _NO_IMAGE: dict[str, Any] = {"digest": None, "media_type": None, "size": None, "platforms": []}
+_PROBLEMS = (
+    "credential_not_found",
+    "no_pull_scope",
+    "other_repository",
+    "verification_failed",
+    "secret_unreadable",
+    "too_many_logins",
+    "login_held_back",
+    "repository_not_found",
+    "registry_refused",
+    "registry_unreachable",
+    "credential_changing",
+    "secret_store_unavailable",
+)
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 
 
@@ -78,6 +93,7 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
     @routes.arguments(TagArguments, location="query")
     @routes.response(200, TagsResponse)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(PAGES, problems=_PROBLEMS)
     def list_tags(arguments: Arguments, account_id: str, credential_id: UUID, repository: str) -> Response:
         """List the tags of a repository, as the registry returns them now."""
         with slots.one(account_id):
@@ -95,6 +111,7 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
     @routes.arguments(ImageArguments, location="query")
     @routes.response(200, ImageResponse)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(problems=_PROBLEMS)
     def show_image(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """Look up an image: whether it exists, its digest and its platforms.
 

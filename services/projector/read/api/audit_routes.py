@@ -11,6 +11,7 @@ from chassis.database import Pool
 from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import PAGES, QUERY, describes
 from chassis.web.problems import invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
@@ -31,6 +32,14 @@ from projector.write.archived_segments import ArchivedPart
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"
 _JSON = "application/json"
+_describes_trail = describes(
+    QUERY,
+    PAGES,
+    reads=["Regcred-On-Behalf-Of"],
+    sends=["Regcred-Audit-Sealed", "Content-Disposition"],
+    problems=["invalid_on_behalf_of", "audit_sealed", "too_many_at_once"],
+    media_types=[export.NDJSON, export.CSV],
+)
 
 
 def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
@@ -57,6 +66,9 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @routes.arguments(OrderedPageArguments, location="query")
     @routes.response(200, AuditPage)
     @requires(TokenScope.AUDIT_READ)
+    @describes(
+        QUERY, PAGES, reads=["Regcred-On-Behalf-Of"], problems=["invalid_on_behalf_of", "audit_sealed"]
+    )
     def list_credential_events(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the audit trail of a credential, newest first. Includes removed credentials."""
         return page_response(account_id, AuditFilter(credential_id=credential_id), arguments)
@@ -92,6 +104,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @routes.arguments(AuditArguments, location="query")
     @routes.response(200, AuditPage)
     @requires(TokenScope.AUDIT_READ)
+    @_describes_trail
     def list_audit_events(arguments: Arguments, account_id: str) -> Response:
         """List the audit trail of an account, newest first.
 
@@ -108,6 +121,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @routes.arguments(AuditArguments, location="query")
     @routes.response(200, AuditPage)
     @requires(TokenScope.AUDIT_READ)
+    @_describes_trail
     def list_installation_audit_events(arguments: Arguments) -> Response:
         """List the audit trail of the installation: tokens that are not of exactly one account.
 

@@ -12,10 +12,12 @@ from chassis.database import Connection, Pool
 from chassis.runtime.clock import now
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import PAGES, QUERY, VERSIONED, describes
 from chassis.web.problems import Problem
 from chassis.web.responses import etag, json_response
 from projector.read import queries, summary
 from projector.read.api import views
+from projector.read.api.provider_schemas import ProviderPage
 from projector.read.api.query_connection import page_of, query_connection
 from projector.read.api.schemas import (
     CredentialArguments,
@@ -43,6 +45,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.arguments(CredentialArguments, location="query")
     @routes.response(200, CredentialPage)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY, PAGES)
     def list_credentials(arguments: Arguments, account_id: str) -> Response:
         """List the credentials of an account."""
         limit, cursor = arguments.pop("limit"), arguments.pop("cursor")
@@ -54,6 +57,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.route(f"{_ACCOUNT}/credentials/summary")
     @routes.response(200, SummarySchema)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY)
     def summarise_credentials(account_id: str) -> Response:
         """Count an account's credentials by health, provider and expiry, and list those that expire next."""
         with query_connection(pool) as connection:
@@ -63,6 +67,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.arguments(PageArguments, location="query")
     @routes.response(200, CredentialPage)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY, PAGES)
     def list_project_credentials(arguments: Arguments, account_id: str, project_id: str) -> Response:
         """List the credentials that are not restricted to other projects, and whether this one may use them.
 
@@ -76,6 +81,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
     @routes.response(200, CredentialWithUsageSchema)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY, VERSIONED, problems=["credential_not_found"])
     def get_credential(account_id: str, credential_id: UUID) -> Response:
         """Get a credential. Its ETag is the If-Match of a change."""
         with query_connection(pool) as connection:
@@ -87,6 +93,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.arguments(PageArguments, location="query")
     @routes.response(200, VerificationPage)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY, PAGES, problems=["credential_not_found"])
     def list_verifications(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the verifications of a credential, newest first."""
         with query_connection(pool) as connection:
@@ -100,14 +107,16 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.arguments(PageArguments, location="query")
     @routes.response(200, UsagePage)
     @requires(TokenScope.CREDENTIALS_READ)
+    @describes(QUERY, PAGES)
     def list_usages(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the workloads that a credential's secret was issued to, newest first; also of removed ones."""
         with query_connection(pool) as connection:
             return page_of(queries.usages(connection, account_id, credential_id, **arguments), views.usage)
 
     @routes.route("/v1/providers")
-    @routes.response(200)
+    @routes.response(200, ProviderPage)
     @requires(None)
+    @describes()
     def list_providers() -> Response:
         """List the providers of registries, with what each one needs."""
         return json_response({"items": [to_public(provider) for provider in PROVIDERS], "next_cursor": None})

@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from chassis.web.moment import Moment
+from chassis.web.openapi import SOMETIMES
 from contracts.actions import ACTIONS
 from contracts.audit_events import MAX_FILTER
 from contracts.schemas import CredentialSchema, VerificationSchema, WorkloadSchema
@@ -26,8 +27,16 @@ def _filter(description: str | None = None) -> fields.String:
 
 
 class PageArguments(Schema):
-    limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_LIMIT))
-    cursor = fields.String(load_default=None, validate=validate.Length(max=1000))
+    limit = fields.Integer(
+        load_default=50,
+        validate=validate.Range(1, MAX_LIMIT),
+        metadata={"description": "The number of items of the page."},
+    )
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(max=1000),
+        metadata={"description": "The `next_cursor` of the page before. The first page has none."},
+    )
 
 
 class CredentialArguments(PageArguments):
@@ -179,7 +188,8 @@ class ListedCredentialSchema(CredentialWithUsageSchema):
         metadata={
             "description": "Only in a list for a project. For the repositories of its prefixes; `GET "
             "…/projects/{project_id}/registries` has the credential of each registry for clients that know "
-            "hosts only. An expiry that was found in the secret counts here, and not for pull secrets."
+            "hosts only. An expiry that was found in the secret counts here, and not for pull secrets.",
+            **SOMETIMES,
         },
     )
 

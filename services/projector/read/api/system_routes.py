@@ -9,6 +9,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.database import Pool
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.described import QUERY, describes
 from chassis.web.responses import json_response
 from projector.read.api.query_connection import query_connection
 from projector.read.operations import operations
@@ -67,6 +68,7 @@ def blueprint(pool: Pool) -> Blueprint:
     @routes.route("/v1/system")
     @routes.response(200, SystemSchema)
     @requires(TokenScope.ADMIN)
+    @describes(QUERY)
     def show_system() -> Response:
         """Show the position of each consumer of the log, and the events that it could not handle."""
         with query_connection(pool) as connection:
