@@ -34,10 +34,12 @@ test-browser: setup-dev ## console and documentation in Chromium, with and witho
 test-clients: setup-dev ## skopeo, podman, crane and other clients pull with secrets that regcred issues
 	$(PARALLEL) -m clients tests/e2e tests/integration/issuing/clients
 
-test-judges: setup-dev ## independent programs read the contract documents; installs them with npm
+test-judges: setup-dev ## independent programs read the contract documents and use regcred by them; installs them
 	mkdir -p .cache/judges
 	cp tests/judges/node/.npmrc tests/judges/node/package*.json .cache/judges
 	if command -v npm >/dev/null; then npm ci --silent --prefix .cache/judges; fi
+	$(PYTHON) -m venv .cache/judges/python
+	.cache/judges/python/bin/pip --disable-pip-version-check --quiet install --require-hashes -r tests/judges/python/requirements.lock
 	$(PYTEST) tests/judges
 
 test-deployment: setup-dev ## Kubernetes manifests, contents of the images, files of a deployment; needs no cluster and no Docker
@@ -105,6 +107,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 lock: ## renew the lock files from pyproject.toml; versions change only if they must (needs uv)
 	$(LOCK) pyproject.toml --group build -o requirements/runtime.lock
 	$(LOCK) --group dev --group docs --group bench -c requirements/runtime.lock -o requirements/development.lock
+	$(LOCK) tests/judges/python/requirements.in -o tests/judges/python/requirements.lock
 
 images: ## build the images of regcred; PYTHON_IMAGE selects another base
 	for image in $(IMAGES); do \

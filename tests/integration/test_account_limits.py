@@ -240,7 +240,7 @@ def test_a_position_of_another_account_is_like_one_that_does_not_exist(
                 "UPDATE rm.generations SET position = (SELECT max(position) FROM es.log) WHERE status = 'live'"
             )
 
-        def query(of: str, token: str) -> tuple[int, object]:
+        def query(of: str, token: str) -> tuple[int, Any]:
             client = caller.app.test_client()
             headers = {"Authorization": f"Bearer {caller.token}", "Regcred-Wait-For": token}
             response = client.get(f"/v1/accounts/{of}/credentials", headers=headers)
@@ -250,7 +250,7 @@ def test_a_position_of_another_account_is_like_one_that_does_not_exist(
 
         assert query(account, position)[0] == 200
         unknown = query("stranger", f"{new_id()}:1")
-        assert unknown[0] == 503
+        assert (unknown[0], unknown[1]["code"]) == (400, "invalid_position")
         assert query("stranger", position) == unknown
         assert query("stranger", f"{stream}:99") == unknown
 

@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 from jsonschema import Draft202012Validator
 
 from chassis.web.interface import document
-from chassis.web.openapi import PROBLEM, path_of
+from chassis.web.openapi import EXTENSION, PROBLEM, path_of
 
 JSON = "application/json"
 # Headers of HTTP itself, of every response, or of the browser.
@@ -40,9 +40,9 @@ class Responses:
         found, self._found = self._found, []
         return found
 
-    def check(self, _app: Flask, response: Response, **_more: Any) -> None:
+    def check(self, app: Flask, response: Response, **_more: Any) -> None:
         """Receive the signal `request_finished`."""
-        if request.url_rule is None:
+        if request.url_rule is None or EXTENSION not in app.extensions:
             return
         path = path_of(request.url_rule.rule)
         method = "get" if request.method == "HEAD" else request.method.lower()

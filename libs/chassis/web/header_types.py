@@ -8,7 +8,7 @@ class HeaderType(NamedTuple):
 
     meaning: str
     schema: dict[str, Any]
-    example: str
+    example: str | int
     required: bool = False
 
 
@@ -68,7 +68,7 @@ RESPONSE_HEADERS = {
         "up_to=41200, count=1, segments=000000000001-000000041200",
     ),
     "Content-Disposition": HeaderType("The name of the file.", _TEXT, 'attachment; filename="audit.csv"'),
-    "Retry-After": HeaderType("The seconds after which the request may be repeated.", _SECONDS, "5"),
+    "Retry-After": HeaderType("The seconds after which the request may be repeated.", _SECONDS, 5),
     "WWW-Authenticate": HeaderType("The scheme of the authentication.", _TEXT, 'Bearer realm="regcred"'),
     "RateLimit": HeaderType(
         "What is left of the limits that applied: `r` units, and `t` seconds until a limit is full again.",

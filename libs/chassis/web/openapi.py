@@ -62,6 +62,7 @@ _INFO = {
     "version": "v1",
     "description": "Stores the credentials of container registries for deploy platforms. Conventions of all "
     "operations, such as versions, dry runs, idempotency, pages and limits: `docs/http.md`.",
+    "contact": {"name": "The regcred authors"},
     "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
 }
 _SERVERS = [{"url": "/", "description": "The address that serves this document."}]
@@ -127,7 +128,12 @@ def openapi_of_routes(app: Flask) -> Json:
 
 
 def _require_fields(document: Json) -> None:
-    """Require the fields that every response has, and allow others, in schemas that only responses have."""
+    """Say which fields a body has.
+
+    Schemas that only responses have require the fields that every response has, and allow others. Those of
+    requests name defaults in words: openapi-typescript takes a field with `default` for one that is always
+    there, and its users would have to send it.
+    """
     schemas = document["components"]["schemas"]
     operations = [
         operation
@@ -136,6 +142,12 @@ def _require_fields(document: Json) -> None:
         if name in _METHODS
     ]
     sent = _reachable(schemas, [one.get("requestBody") for one in operations])
+    for name in sent:
+        for inner in schemas[name].get("properties", {}).values():
+            default = inner.pop("default", None)
+            if default not in {None, ""}:
+                text = f"Default: `{json.dumps(default)}`."
+                inner["description"] = " ".join(filter(None, (inner.get("description"), text)))
     for name in _reachable(schemas, [one["responses"] for one in operations]):
         schema = schemas[name]
         fields = schema.get("properties", {}).items()
@@ -175,7 +187,7 @@ def _complete(operation: Json, path: str, view: Callable[..., Any]) -> None:
         raise Undescribed(f"{view.__name__} has no @describes(...): its headers and problems are unknown")
     operation["operationId"] = _camel_case(view.__name__)
     scopes = scopes_of(view)
-    operation["security"] = [{"token": [scope]} for scope in scopes] or [{"token": []}]
+    operation["x-scopes"] = list(scopes)  # roles in `security` are unknown to most programs
     needed = " or ".join(f"`{scope}`" for scope in scopes)
     text = f"Needs the scope {needed}." if scopes else "Needs a token, of any scope."
     operation["description"] = "\n\n".join(filter(None, (operation.get("description"), text)))

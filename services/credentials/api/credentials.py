@@ -112,7 +112,8 @@ def blueprint(
         problems=["name_taken", "credentials_limited"],
         example={
             "name": "team-ghcr",
-            "provider": "github",
+            "provider": "custom",
+            "registry_url": "registry.example.com",
             "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
             "repository_prefixes": ["acme/"],
         },

@@ -94,7 +94,7 @@ class WouldBeTokenSchema(TokenSchema, DryRunMark):
 
 class TokenArguments(Schema):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, _MAX_LIMIT))
-    cursor = fields.String(load_default=None, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z"))
+    cursor = fields.String(load_default=None, validate=validate.Regexp(r"^[A-Za-z0-9_-]{1,64}$"))
 
 
 class TokenPage(Schema):

@@ -91,6 +91,12 @@ SELECT EXISTS (
                       WHERE p.position = l.position AND p.consumer = 'projector:' || g.generation))
 """
 
+_IS_RECORDED = """
+SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE EXISTS (
+    SELECT FROM es.streams s WHERE s.stream_id = %(stream)s AND s.version >= %(version)s AND %(version)s > 0
+      AND (%(account)s::text IS NULL OR s.account_id = %(account)s)) END
+"""
+
 
 def generations(connection: Connection) -> list[Generation]:
     """All generations, the oldest first."""
@@ -142,6 +148,17 @@ def has_event(connection: Connection, account_id: str | None, stream_id: UUID, v
         _HAS_EVENT, {"stream": stream_id, "version": version, "account": account_id}
     ).fetchone()
     return bool(row and row[0])
+
+
+def is_recorded(connection: Connection, account_id: str | None, stream_id: UUID, version: int) -> bool | None:
+    """Whether the log has an event of the account (`None`: of any account).
+
+    The result is `None` on a standby, which may not have it yet.
+    """
+    row = connection.execute(
+        _IS_RECORDED, {"stream": stream_id, "version": version, "account": account_id}
+    ).fetchone()
+    return row[0] if row else None
 
 
 @contextmanager

@@ -90,9 +90,10 @@ def blueprint(
     @describes(
         problems=["too_many_logins", "login_held_back"],
         example={
-            "provider": "github",
+            "provider": "custom",
+            "registry_url": "registry.example.com",
             "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
-            "image": "ghcr.io/acme/shop:1.4",
+            "image": "registry.example.com/acme/shop:1.4",
         },
     )
     def test_login(body: Body, account_id: str) -> Response:

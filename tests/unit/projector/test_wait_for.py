@@ -28,6 +28,7 @@ def test_few_threads_wait_and_further_ones_are_refused() -> None:
             NO_CONNECTION,
             account,
             has_event=lambda *_: go_on.is_set() or has_event,
+            is_recorded=lambda *_: None,
             monotonic=monotonic,
             sleep=pause,
         )
@@ -60,6 +61,7 @@ def test_one_account_leaves_places_to_wait_to_others() -> None:
             NO_CONNECTION,
             account,
             has_event=lambda *_: go_on.is_set(),
+            is_recorded=lambda *_: None,
             monotonic=monotonic,
             sleep=pause,
         )

@@ -12,7 +12,7 @@ from chassis.web.responses import json_response
 from eventlog.storage import store_errors
 from projector.read.api.wait_for import wait_for
 from projector.read.selection import Page, Row
-from projector.write.generations import has_event
+from projector.write.generations import has_event, is_recorded
 
 
 @contextmanager
@@ -27,7 +27,15 @@ def query_connection(pool: Pool) -> Iterator[Connection]:
         token = request.headers.get("Regcred-Wait-For")
         if token:
             account_id = (request.view_args or {}).get("account_id")
-            wait_for(token, connection, account_id, has_event=has_event, monotonic=monotonic, sleep=sleep)
+            wait_for(
+                token,
+                connection,
+                account_id,
+                has_event=has_event,
+                is_recorded=is_recorded,
+                monotonic=monotonic,
+                sleep=sleep,
+            )
         yield connection
 
 

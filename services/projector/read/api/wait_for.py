@@ -24,21 +24,26 @@ def wait_for(
     account_id: str | None,
     *,
     has_event: Callable[[Connection, str | None, UUID, int], bool],
+    is_recorded: Callable[[Connection, str | None, UUID, int], bool | None],
     monotonic: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> None:
     """Wait until the read models have the event that the token names.
 
-    `has_event` says whether they have the event of an account, stream and version. An event of another
-    account than `account_id` is waited for in vain, as one that does not exist; `None` is any account.
+    `has_event` says whether they have the event of an account, stream and version, and `is_recorded` whether
+    the log has it (`None`: not known). An event of another account than `account_id` is like one that does
+    not exist; `None` is any account.
 
     Raises:
-        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`, or at once while
-            `MAX_WAITING` threads wait, or `MAX_WAITING_PER_ACCOUNT` of the account.
+        Problem: 400 for a token that is malformed or names no event; 503 with Retry-After after
+            `WAIT_SECONDS`, or at once while `MAX_WAITING` threads wait, or `MAX_WAITING_PER_ACCOUNT` of the
+            account.
     """
     stream_id, version = read_position_token(token)
     if has_event(connection, account_id, stream_id, version):
         return
+    if is_recorded(connection, account_id, stream_id, version) is False:
+        raise Problem(400, "invalid_position", "Regcred-Wait-For names no event of this account")
     behind = unavailable(
         "read_model_behind", "the read model has not caught up with this position", RETRY_SECONDS
     )
