@@ -29,7 +29,14 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, SecretRefusedV2, Workload
+from contracts.issuance_events import (
+    RefusedCandidate,
+    SecretIssued,
+    SecretIssuedV2,
+    SecretRefused,
+    SecretRefusedV2,
+    Workload,
+)
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.streams import (
     account_stream,
@@ -189,6 +196,18 @@ _IN_ISSUANCE_STREAM: tuple[object, ...] = (
         credential_name="team-ghcr",
         secret_version=2,
         format="kubernetes_secret",
+    ),
+    SecretIssuedV2(
+        issuance_id=ISSUANCE,
+        project_id="shop",
+        workload=Workload(kind="build", name="storefront"),
+        registry_host="ghcr.io",
+        images=("ghcr.io/acme/shop/storefront:1.5.0",),
+        credential_id=CREDENTIAL,
+        credential_name="team-ghcr",
+        secret_version=2,
+        format="docker_config",
+        operation="push",
     ),
     SecretRefused(
         issuance_id=ISSUANCE,

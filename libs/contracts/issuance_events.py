@@ -29,7 +29,9 @@ _FirstRefusalReason = Literal[  # of version 1, which is released
     "no_matching_credential", "no_eligible_credential", "identity_token", "login_refused", "secret_unreadable"
 ]
 RefusalReason = Literal[_FirstRefusalReason, "one_login_per_host"]
+Operation = Literal["pull", "push"]
 SecretFormat = Literal["docker_config", "kubernetes_secret", "basic"]
+_Operation = Annotated[Operation, Meta(description="What the project does with the images.")]
 IssuanceId = Annotated[UUID, Meta(description="The request for the pull secret; the id of its stream.")]
 
 
@@ -64,6 +66,34 @@ class SecretIssued:
     credential_name: CredentialName
     secret_version: SecretVersion
     format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
+
+
+def _issued_since_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 is always of a pull."""
+    return {**data, "operation": "pull"}
+
+
+@event("secret.issued", version=2, upcast=_issued_since_1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretIssuedV2:
+    """The secret of a credential was issued to a project, to pull or push these images.
+
+    An issuance to pull is still written in version 1, which consumers of 0.9.0 know.
+    """
+
+    issuance_id: IssuanceId
+    project_id: ProjectId
+    workload: Workload
+    registry_host: RegistryHost
+    images: Annotated[
+        tuple[Image, ...],
+        Meta(min_length=1, max_length=MAX_IMAGES, description="The images it was issued for."),
+    ]
+    credential_id: CredentialId
+    credential_name: CredentialName
+    secret_version: SecretVersion
+    format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
+    operation: _Operation
 
 
 _FIRST_REASONS = (
@@ -129,7 +159,7 @@ def _refused_since_1(data: dict[str, Any]) -> dict[str, Any]:
 @event("secret.refused", version=2, upcast=_refused_since_1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRefusedV2:
-    """A project requested a secret to pull these images of a registry, and none was issued.
+    """A project requested a secret to pull or push these images of a registry, and none was issued.
 
     With `anonymous`, the caller accepts to pull them without a credential. The reason is then that the
     account has no credential for the registry, or none that the project may use. The other images of its
@@ -154,3 +184,4 @@ class SecretRefusedV2:
             "none of its prefixes covers one of the images.",
         ),
     ]
+    operation: _Operation = "pull"

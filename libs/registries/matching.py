@@ -37,17 +37,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.credential_events import Restrictions, Scope
+from contracts.issuance_events import Operation
 from contracts.verdicts import VerificationStatus
 from registries.image_reference import ImageReference
 from registries.repository_prefixes import covering_prefix
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
-
-Operation = Literal["pull", "push"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

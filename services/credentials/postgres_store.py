@@ -15,7 +15,7 @@ from chassis.database import Pool, scalar
 from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuance_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, SecretIssuedV2, Workload
 from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
 from contracts.verdicts import VerificationStatus, known_code, status_of
 from credentials.application.store import (
@@ -287,7 +287,8 @@ def _workload(events: Sequence[NewEvent]) -> Workload | None:
 
     In the stored events it is encrypted, so the database cannot read it.
     """
-    return next((one.payload.workload for one in events if isinstance(one.payload, SecretIssued)), None)
+    issued = (one.payload for one in events if isinstance(one.payload, SecretIssued | SecretIssuedV2))
+    return next((payload.workload for payload in issued), None)
 
 
 def _damaged(credential_id: UUID) -> StateDamaged:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 
 from chassis.runtime.clock import now
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.image_layout import write_image
 from tests.support.read_models import get_after
 from tests.support.servers import missing, program
 from tests.support.system import add_body
@@ -457,3 +458,37 @@ def test_the_kubelet_provider_reads_its_own_configuration_file(
     given = machine.kubelet(f"{registry_address}/team/app", "--config", str(node))
     assert given.returncode == 0, given.stderr
     assert machine.uses() == []
+
+
+def _skopeo_push(machine: Machine, layout: Path, image: str) -> Done:
+    return machine.run(
+        *("skopeo", "copy", "--dest-tls-verify=false", "--authfile", str(machine.auth_file)),
+        *(f"oci:{layout}", f"docker://{image}"),
+        REGCRED_OPERATION="push",
+    )
+
+
+def _crane_push(machine: Machine, layout: Path, image: str) -> Done:
+    command = ("crane", "push", "--insecure", str(layout), image)
+    return machine.run(*command, DOCKER_CONFIG=str(machine.everywhere()), REGCRED_OPERATION="push")
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("push", [_skopeo_push, _crane_push])
+def test_a_builder_pushes_with_a_credential_that_nobody_can_pull_with(
+    machine: Machine, registry_address: str, tmp_path: Path, push: Callable[[Machine, Path, str], Done]
+) -> None:
+    need("skopeo" if push is _skopeo_push else "crane")
+    machine.add("builder", registry_address, scope={"pull": False, "push": True})
+    layout, image = tmp_path / "built", f"{registry_address}/team/built:1"
+    write_image(layout)
+    token = machine.limited_token("shop", "secrets:issue_push")
+    builder = replace(machine, environment={**machine.environment, "REGCRED_TOKEN_FILE": token})
+    pushed = push(builder, layout, image)
+    assert pushed.returncode == 0, pushed.stderr
+    assert skopeo_pull(machine, image, tmp_path).returncode != 0, "its scope excludes pulls"
+    actions = {(action, workload) for action, _, _, workload in machine.uses()}
+    assert {
+        ("secret.issued", "deployment/storefront"),
+        ("secret.refused", "deployment/storefront"),
+    } <= actions

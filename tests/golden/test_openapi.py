@@ -128,6 +128,7 @@ def test_every_other_text_in_a_query_is_one_of_a_set() -> None:
     assert {name for name, enum in parameters if enum == "None"} <= OPEN | CANONICAL
     assert {name for name, enum in parameters if enum != "None"} == {
         "action",
+        "operation",
         "order",
         "outcome",
         "provider",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from contracts.credential import Active
-from contracts.issuance_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, SecretIssuedV2, Workload
 from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import verdict_of
@@ -159,13 +159,16 @@ class MemoryCredentialStore:
             return known
         appended = self.events.append(issuance_stream(issuance_id), 0, events, request=request)
         for event in events:
-            if isinstance(event.payload, SecretIssued) and event.payload.credential_id in decided_on:
+            if (
+                isinstance(event.payload, SecretIssued | SecretIssuedV2)
+                and event.payload.credential_id in decided_on
+            ):
                 self._note_use(event.payload, event.metadata.occurred_at)
         if request:
             self._answers[account_id, request.key] = (request.fingerprint, appended)
         return appended
 
-    def _note_use(self, issued: SecretIssued, moment: datetime) -> None:
+    def _note_use(self, issued: SecretIssued | SecretIssuedV2, moment: datetime) -> None:
         self._usages.setdefault(issued.credential_id, {})[issued.project_id, issued.workload] = WorkloadUsage(
             project_id=issued.project_id,
             workload=issued.workload,

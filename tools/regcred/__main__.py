@@ -25,7 +25,7 @@ _COMMANDS = {
     "providers": Lazy("regcred.cli.commands.providers:providers", "Show what each provider needs."),
     "pull-secret": Lazy(
         "regcred.cli.commands.pull_secret:pull_secret",
-        "Issue the secret that a workload needs to pull its images.",
+        "Issue the secret that a workload needs to pull its images, or a builder to push them.",
     ),
     "system": Lazy(
         "regcred.cli.commands.system:system",

@@ -28,6 +28,7 @@ class TokenScope(StrEnum):
     CREDENTIALS_WRITE = "credentials:write"
     CREDENTIALS_FREEZE = "credentials:freeze"
     SECRETS_ISSUE = "secrets:issue"
+    SECRETS_ISSUE_PUSH = "secrets:issue_push"
     AUDIT_READ = "audit:read"
     METRICS_READ = "metrics:read"
     ADMIN = "admin"

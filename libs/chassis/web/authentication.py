@@ -155,6 +155,13 @@ def _limit(caller: Principal, account_id: str | None) -> None:
         limits.admit_request(caller.id, account_id, of_accounts=caller.accounts is not None)
 
 
+def authorise_scope(scope: TokenScope, *, project_id: str | None = None) -> None:
+    """Check that the token has a scope, in routes whose body says which one it needs."""
+    if not principal().may(scope):
+        record_refusal("insufficient_scope", project_id=project_id)
+        raise Problem(403, "insufficient_scope", f"the token needs the scope {scope}")
+
+
 def authorise_project(project_id: str) -> None:
     """Check that the token is valid for a project, in routes whose body names the project."""
     if not principal().may_in_project(project_id):

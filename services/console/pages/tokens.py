@@ -19,8 +19,10 @@ _PAGE = 50
 _MOST = 200  # the largest page of the API
 SCOPES = {
     TokenScope.CREDENTIALS_READ: "Read credentials",
-    TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict and remove credentials",
-    TokenScope.SECRETS_ISSUE: "Get pull secrets (the deploy platform)",
+    TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict, freeze and remove credentials",
+    TokenScope.CREDENTIALS_FREEZE: "Freeze credentials in an emergency",
+    TokenScope.SECRETS_ISSUE: "Get secrets to pull (the deploy platform)",
+    TokenScope.SECRETS_ISSUE_PUSH: "Get secrets to push (builders)",
     TokenScope.AUDIT_READ: "Read the audit log",
     TokenScope.METRICS_READ: "Read the metrics",
     TokenScope.ADMIN: "Everything, including service tokens",

@@ -1,6 +1,6 @@
 """`GET …/projects/{id}/registries`: the registries for which a client that knows hosts only gets a login."""
 
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response
 from marshmallow import Schema, fields, validate
@@ -11,6 +11,7 @@ from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import describes
 from chassis.web.responses import json_response
+from contracts.issuance_events import Operation
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.project_registries import project_registries
@@ -21,6 +22,7 @@ MAX_LIMIT = 200
 
 
 class RegistryArguments(CredentialChoice):
+    operation = fields.String(load_default="pull", validate=validate.OneOf(get_args(Operation)))
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MAX_LIMIT))
     cursor = fields.String(
         load_default="",
@@ -65,7 +67,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
     @routes.route("/v1/accounts/<account_id>/projects/<project_id>/registries")
     @routes.arguments(RegistryArguments, location="query")
     @routes.response(200, ProjectRegistryPage)
-    @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE)
+    @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE, TokenScope.SECRETS_ISSUE_PUSH)
     @describes(problems=["credential_not_found", "credential_state_damaged"])
     def list_project_registries(arguments: dict[str, Any], account_id: str, project_id: str) -> Response:
         """List the registries for which a project gets a login by `registry_host`.
@@ -73,7 +75,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
         A registry is listed if a pull secret with this `registry_host` is issued, with its credential.
         """
         chosen = chosen_credential(store, account_id, choice_of(arguments))
-        use = RequestedUse(project_id=project_id, operation="pull", at=now(), chosen=chosen)
+        use = RequestedUse(project_id=project_id, operation=arguments["operation"], at=now(), chosen=chosen)
         found = project_registries(
             store, account_id, use, after=arguments["cursor"], limit=arguments["limit"]
         )

@@ -9,11 +9,11 @@ from marshmallow import fields, validate
 from chassis.authentication.tokens import TokenScope
 from chassis.bounded_list import BoundedList
 from chassis.invalid_input import FieldProblem, InvalidInput
-from chassis.web.authentication import authorise_project, requires
+from chassis.web.authentication import authorise_project, authorise_scope, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, VERSIONED, describes
 from chassis.web.responses import json_response
-from contracts.issuance_events import MAX_IMAGES, Workload
+from contracts.issuance_events import MAX_IMAGES, Operation, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.allow_anonymous import AllowAnonymous
 from credentials.api.commands import RequestFingerprint, command_headers, command_request
@@ -27,6 +27,10 @@ from credentials.domain.issuance import Client, PullSecretRequest
 
 Body = dict[str, Any]
 
+_SCOPES: dict[Operation, TokenScope] = {
+    "pull": TokenScope.SECRETS_ISSUE,
+    "push": TokenScope.SECRETS_ISSUE_PUSH,
+}
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _MAX_NAME = 253
 
@@ -59,6 +63,14 @@ class PullSecretInput(CredentialChoice):
     )
     project_id = fields.String(required=True, metadata={"example": "shop"})
     workload = fields.Nested(WorkloadSchema, required=True)
+    operation = fields.String(
+        load_default="pull",
+        validate=validate.OneOf(get_args(Operation)),
+        metadata={
+            "description": "`push` is for builders. It needs the scope `secrets:issue_push`, and a "
+            "credential whose scope has `push`."
+        },
+    )
     format = fields.String(
         load_default="docker_config",
         validate=validate.OneOf(["docker_config", "kubernetes_secret", "basic"]),
@@ -102,7 +114,7 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
     @routes.arguments(PullSecretInput)
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, PullSecretSchema)
-    @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
+    @requires(TokenScope.SECRETS_ISSUE, TokenScope.SECRETS_ISSUE_PUSH, project_in_body=True)
     @describes(
         COMMAND,
         IDEMPOTENT,
@@ -127,15 +139,16 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
         },
     )
     def issue_pull_secret(body: Body, arguments: Body, account_id: str) -> Response:
-        """Issue the secret that a workload needs to pull its images. It is recorded first.
+        """Issue the secret that a workload needs to pull, or a builder to push, its images.
 
-        Either every image gets a credential, or none, unless the caller allows less. A repeated
-        Idempotency-Key writes no second record, but the request is decided again: a credential that was
-        restricted or removed since is not issued.
+        It is recorded first. Either every image gets a credential, or none, unless the caller allows less. A
+        repeated Idempotency-Key writes no second record, but the request is decided again: a credential that
+        was restricted or removed since is not issued.
 
         A dry run has the decision, without a secret. It does not read the secret, so it does not find that it
         is lost, that a cloud refuses it, or that it has no password.
         """
+        authorise_scope(_SCOPES[body["operation"]], project_id=body["project_id"])
         authorise_project(body["project_id"])
         wanted = _wanted(body)
         request = command_request(account_id, request_fingerprint, **arguments)
@@ -177,6 +190,7 @@ def _wanted(body: Body) -> PullSecretRequest:
         project_id=body["project_id"],
         workload=Workload(kind=kind, name=name),
         format=body["format"],
+        operation=body["operation"],
         allow_anonymous=body["allow_anonymous"],
         short_lived=body["short_lived"],
         chosen=choice_of(body),

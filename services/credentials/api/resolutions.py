@@ -95,7 +95,12 @@ def blueprint(store: CredentialStore) -> Blueprint:
     @routes.route("/v1/accounts/<account_id>/resolutions", methods=["POST"])
     @routes.arguments(ResolutionInput)
     @routes.response(200, ResolutionSchema)
-    @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE, project_in_body=True)
+    @requires(
+        TokenScope.CREDENTIALS_READ,
+        TokenScope.SECRETS_ISSUE,
+        TokenScope.SECRETS_ISSUE_PUSH,
+        project_in_body=True,
+    )
     @describes(
         problems=["credential_not_found", "credential_state_damaged"],
         example={"image": "ghcr.io/acme/shop:1.4", "project_id": "shop"},

@@ -134,7 +134,7 @@ class Issuer:
         hosts = sorted({image.registry_host for image in wanted.images})
         use = RequestedUse(
             project_id=wanted.project_id,
-            operation="pull",
+            operation=wanted.operation,
             at=request.now,
             chosen=chosen_credential(self._store, request.account_id, wanted.chosen),
         )

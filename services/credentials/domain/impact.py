@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contracts.credential import Active
 from contracts.credential_events import CredentialAccessWithdrawn, Restrictions
+from contracts.issuance_events import Operation
 from contracts.verdicts import VerificationStatus
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import CredentialInUse
@@ -38,13 +39,16 @@ def losing(
     One that is frozen already counts as if it were not, because it is thawed again.
 
     The repositories that a workload pulls are not known here: it loses the credential if that no longer
-    covers one of the repositories that it covered. An expiry counts if it comes earlier than before, and by
+    covers one of the repositories that it covered. Workloads of a credential that pulls are taken for ones
+    that pull. An expiry counts if it comes earlier than before, and by
     `until`. That of a new secret does not: it says how long that secret is valid.
     """
     is_narrower = is_freeze(before, after) or _is_narrower(before, after, until=until)
 
+    operation: Operation = "pull" if before.details.scope.pull else "push"
+
     def loses(usage: WorkloadUsage) -> bool:
-        use = RequestedUse(project_id=usage.project_id, operation="pull", at=now)
+        use = RequestedUse(project_id=usage.project_id, operation=operation, at=now)
         return _may_use(before, use) and (is_narrower or not allows(after.restrictions, usage.project_id))
 
     return tuple(usage for usage in usages if loses(usage))
@@ -80,6 +84,7 @@ def _is_narrower(before: Active, after: Active, *, until: datetime) -> bool:
     return (
         before.registry.host != after.registry.host
         or (before.details.scope.pull and not after.details.scope.pull)
+        or (not before.details.scope.pull and not after.details.scope.push)
         or any(covering_prefix(prefixes, repository) is None for repository in covered)
         or _expires_earlier(before, after, until=until)
     )

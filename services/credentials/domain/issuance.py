@@ -12,15 +12,17 @@ are recorded as refusals.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from contracts.issuance_events import (
     MAX_REFUSED_CANDIDATES,
+    Operation,
     RefusalReason,
     RefusedCandidate,
     SecretFormat,
     SecretIssued,
+    SecretIssuedV2,
     SecretRefusedV2,
     Workload,
 )
@@ -50,6 +52,7 @@ class PullSecretRequest:
     project_id: str
     workload: Workload
     format: SecretFormat
+    operation: Operation = "pull"
     allow_anonymous: Anonymous
     short_lived: bool = False  # issue a token of one hour in place of a Google key file
     chosen: UUID | str | None = None  # id or name of the credential for the images of its registry
@@ -187,27 +190,30 @@ def _not_found_by_client(wanted: PullSecretRequest, grants: tuple[Grant, ...]) -
 
 def events_of(
     plan: IssuancePlan, wanted: PullSecretRequest, issuance_id: UUID
-) -> list[SecretIssued | SecretRefusedV2]:
+) -> list[SecretIssued | SecretIssuedV2 | SecretRefusedV2]:
     """Return the events of an issuance. There is at least one: each image is in one."""
-    issued = [
-        SecretIssued(
-            issuance_id=issuance_id,
-            project_id=wanted.project_id,
-            workload=wanted.workload,
-            registry_host=grant.candidate.registry_host,
-            images=tuple(str(image) for image in grant.images),
-            credential_id=grant.candidate.credential_id,
-            credential_name=grant.candidate.name,
-            secret_version=grant.candidate.secret_version,
-            format=wanted.format,
-        )
-        for grant in plan.grants
-    ]
     return [
-        *issued,
+        *(_issued(grant, wanted, issuance_id) for grant in plan.grants),
         *refused_events(plan.anonymous, wanted, issuance_id, anonymous=True),
         *refused_events(plan.refusals, wanted, issuance_id, anonymous=False),
     ]
+
+
+def _issued(grant: Grant, wanted: PullSecretRequest, issuance_id: UUID) -> SecretIssued | SecretIssuedV2:
+    values: dict[str, Any] = {
+        "issuance_id": issuance_id,
+        "project_id": wanted.project_id,
+        "workload": wanted.workload,
+        "registry_host": grant.candidate.registry_host,
+        "images": tuple(str(image) for image in grant.images),
+        "credential_id": grant.candidate.credential_id,
+        "credential_name": grant.candidate.name,
+        "secret_version": grant.candidate.secret_version,
+        "format": wanted.format,
+    }
+    if wanted.operation == "pull":
+        return SecretIssued(**values)
+    return SecretIssuedV2(**values, operation=wanted.operation)
 
 
 def refused_events(
@@ -227,6 +233,7 @@ def refused_events(
             reason=reason,
             anonymous=anonymous,
             candidates=_refused_candidates(alike),
+            operation=wanted.operation,
         )
         for (registry_host, reason), alike in grouped.items()
     ]

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from contracts.credential import Absent, Active, Credential, evolve
-from contracts.issuance_events import SecretIssued
+from contracts.issuance_events import SecretIssuedV2
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.current_row import authenticate_rows, authentication_code, current_row
 from eventlog.events import EventError, StoredEvent, decode_event
@@ -137,7 +137,7 @@ def _expected_usages(connection: Connection, keys: KeyFile) -> Iterator[Row]:
             event = decode_event(stored)
         except EventError:
             continue
-        if isinstance(event.payload, SecretIssued):
+        if isinstance(event.payload, SecretIssuedV2):
             yield {
                 "credential_id": credential_id,
                 "project_id": event.payload.project_id,

@@ -46,7 +46,8 @@ ANY = set(LIMITS)
 NOBODY: set[str] = set()  # of a public route, no token is read
 READ, WRITE = {"credentials:read", "admin"}, {"credentials:write", "admin"}
 FREEZE = {"credentials:freeze", "credentials:write", "admin"}
-ISSUE, RESOLVE = {"secrets:issue", "admin"}, {"credentials:read", "secrets:issue", "admin"}
+ISSUE = {"secrets:issue", "admin"}  # to pull; to push: `tests/integration/issuing/test_push_secrets.py`
+RESOLVE = {"credentials:read", "secrets:issue", "secrets:issue_push", "admin"}
 AUDIT, METRICS, ADMIN = {"audit:read", "admin"}, {"metrics:read", "admin"}, {"admin"}
 EVERY_SCOPE = {scope.value for scope in TokenScope}
 

@@ -20,7 +20,7 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.expiry_events import ExpiryDiscovered
-from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefusedV2, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssuedV2, SecretRefusedV2, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
@@ -120,8 +120,10 @@ def failed(number: int, identity: int, version: int = 1) -> VerificationFailed:
     )
 
 
-def issued(number: int, issuance: int, *images: str, project: str = "shop", version: int = 1) -> SecretIssued:
-    return SecretIssued(
+def issued(
+    number: int, issuance: int, *images: str, project: str = "shop", version: int = 1
+) -> SecretIssuedV2:
+    return SecretIssuedV2(
         issuance_id=UUID(int=0x155 << 64 | issuance),
         project_id=project,
         workload=Workload(kind="deployment", name="front"),
@@ -131,6 +133,7 @@ def issued(number: int, issuance: int, *images: str, project: str = "shop", vers
         credential_name="team",
         secret_version=version,
         format="docker_config",
+        operation="pull",
     )
 
 
@@ -177,7 +180,7 @@ def of_two_credentials() -> list[object]:
 
 
 def stream_of(payload: Any) -> StreamId:
-    if isinstance(payload, SecretIssued | SecretRefusedV2):
+    if isinstance(payload, SecretIssuedV2 | SecretRefusedV2):
         return issuance_stream(payload.issuance_id)
     if isinstance(payload, VerificationSucceeded | VerificationFailed | ExpiryDiscovered):
         return verification_stream(payload.credential_id)

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from contracts.credential_events import CredentialRemoved
-from contracts.issuance_events import SecretIssued, SecretRefusedV2, Workload
+from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2, Workload
 from contracts.streams import credential_stream
 from eventlog.events import StoredEvent, encode, encode_metadata
 from projector.write.projections.projected_event import project
@@ -60,7 +60,7 @@ def test_unreadable_metadata_gives_no_audit_row() -> None:
 
 
 def test_the_audit_trail_shows_an_issued_secret_and_its_images() -> None:
-    issued = SecretIssued(
+    issued = SecretIssuedV2(
         issuance_id=UUID(int=5),
         project_id="shop",
         workload=Workload(kind="deployment", name="web"),
@@ -70,6 +70,7 @@ def test_the_audit_trail_shows_an_issued_secret_and_its_images() -> None:
         credential_name="team",
         secret_version=2,
         format="docker_config",
+        operation="pull",
     )
     [row] = project(stored(issued)).audit_rows
     shown = {

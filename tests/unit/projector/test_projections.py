@@ -20,7 +20,7 @@ from contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from contracts.issuance_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssuedV2, Workload
 from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
@@ -264,8 +264,8 @@ def test_an_unknown_event_is_in_the_audit_trail() -> None:
     assert credentials.project(recorded(object())) == []
 
 
-def issuance() -> SecretIssued:
-    return SecretIssued(
+def issuance() -> SecretIssuedV2:
+    return SecretIssuedV2(
         issuance_id=UUID(int=5),
         project_id="shop",
         workload=Workload(kind="deployment", name="front"),
@@ -275,6 +275,7 @@ def issuance() -> SecretIssued:
         credential_name="team",
         secret_version=4,
         format="basic",
+        operation="push",
     )
 
 

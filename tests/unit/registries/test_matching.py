@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from contracts.credential_events import Restrictions, Scope
+from contracts.issuance_events import Operation
 from contracts.verdicts import VerificationStatus
 from registries.errors import InvalidHost
 from registries.hosts import canonical_host, parse_config_key
@@ -15,7 +16,6 @@ from registries.image_reference import ImageReference
 from registries.matching import (
     Candidate,
     Match,
-    Operation,
     RequestedUse,
     Selection,
     SelectionReason,

@@ -31,13 +31,14 @@ def notice(text: str) -> None:
 
 
 def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Json:
-    """Issue the pull secret for `wanted`: `format`, and one of `images`, `repository` and `registry_host`.
+    """Issue the secret for `wanted`: `format`, and one of `images`, `repository` and `registry_host`.
 
     If the account has no credential for the registry, or the caller allows it and the project may use none,
     the audit trail records that and the client continues without a login. Raises `ClientError`.
     """
     body = {
         **wanted,
+        **_operation(caller),
         "project_id": caller.project,
         "workload": {"kind": caller.workload_kind, "name": caller.workload_name},
         "allow_anonymous": "not_eligible" if caller.allow_not_eligible else True,
@@ -52,8 +53,14 @@ def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Js
 def project_registries(api: ApiClient, caller: Caller) -> list[Json]:
     """Return the registries for which a pull secret by `registry_host` is issued. Raises `ClientError`."""
     path = account_path(caller.account, "projects", caller.project, "registries")
-    items: list[Json] = api.listing(path, chosen(caller.credential), limit=None)["items"]
+    parameters = {**_operation(caller), **chosen(caller.credential)}
+    items: list[Json] = api.listing(path, parameters, limit=None)["items"]
     return items
+
+
+def _operation(caller: Caller) -> Json:
+    """Return the operation, if it is not the default."""
+    return {} if caller.operation == "pull" else {"operation": caller.operation}
 
 
 def in_one_line(error: ClientError) -> str:

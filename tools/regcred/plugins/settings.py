@@ -8,6 +8,7 @@ TOML. Its names are those of the variables, without `REGCRED_` and in lower case
     account = "acme"
     project = "shop"
     workload = "deployment/storefront"       # default: host/<name of the machine>
+    operation = "push"                       # for builders; default: pull
     ca_file = "ca.crt"                       # authorities in addition to those of the system; like token_file
 """
 
@@ -22,7 +23,18 @@ from regcred.apiclient.trust import CA_FILE
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
 _BOOLEANS = ("allow_http", "allow_not_eligible")
-_NAMES = ("address", "token_file", "account", "project", "workload", "credential", *_BOOLEANS, "ca_file")
+_NAMES = (
+    "address",
+    "token_file",
+    "account",
+    "project",
+    "workload",
+    "credential",
+    "operation",
+    *_BOOLEANS,
+    "ca_file",
+)
+_OPERATIONS = ("pull", "push")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _MAX_FILE = 64 * 1024  # bytes
@@ -30,13 +42,14 @@ _MAX_FILE = 64 * 1024  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The project and workload that pull an image, with their connection to regcred."""
+    """The project and workload that pull or push an image, with their connection to regcred."""
 
     connection: Connection
     account: str
     project: str
     workload_kind: str
     workload_name: str
+    operation: str  # pull or push
     credential: str | None  # name or id of the one to use for its registry
     allow_not_eligible: bool  # pull without a login if the project may use none of the credentials
 
@@ -77,9 +90,17 @@ def read_caller(
         project=_needed(settings, "REGCRED_PROJECT", file),
         workload_kind=kind,
         workload_name=name,
+        operation=_operation(settings),
         credential=settings.get("REGCRED_CREDENTIAL"),
         allow_not_eligible=_is_true(settings, "REGCRED_ALLOW_NOT_ELIGIBLE"),
     )
+
+
+def _operation(settings: Mapping[str, str]) -> str:
+    text = settings.get("REGCRED_OPERATION", "pull")
+    if text not in _OPERATIONS:
+        raise ConfigurationError("REGCRED_OPERATION must be pull or push")
+    return text
 
 
 def _is_true(settings: Mapping[str, str], name: str) -> bool:

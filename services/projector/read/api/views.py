@@ -5,12 +5,13 @@ from typing import Any
 
 from contracts.credential import credential_json
 from contracts.credential_events import Restrictions, Scope
+from contracts.issuance_events import Operation
 from contracts.verdicts import known_code
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from projector.read.selection import Row
 from projector.read.summary import SOON, Summary, UsageSummary
-from registries.matching import Operation, RequestedUse, ineligible_reason
+from registries.matching import RequestedUse, ineligible_reason
 from registries.verification_help import help_for, help_for_image
 
 

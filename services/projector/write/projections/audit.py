@@ -30,7 +30,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuance_events import SecretIssued, SecretRefusedV2
+from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
@@ -180,7 +180,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         # The credential of a filter is not set: the read would be listed among the events of that credential.
         case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
-        case AccessDenied() | SecretIssued() | SecretRefusedV2():
+        case AccessDenied() | SecretIssuedV2() | SecretRefusedV2():
             return _access(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
@@ -191,11 +191,11 @@ def _credential_of(recorded: RecordedEvent) -> UUID | None:
     return recorded.stream.id if recorded.stream.category == "credential" else None
 
 
-def _access(event: AccessDenied | SecretIssued | SecretRefusedV2) -> _Entry:
+def _access(event: AccessDenied | SecretIssuedV2 | SecretRefusedV2) -> _Entry:
     match event:
         case AccessDenied():
             return _denied(event)
-        case SecretIssued():
+        case SecretIssuedV2():
             return _issued(event)
         case SecretRefusedV2():
             return _refused(event)
@@ -208,7 +208,7 @@ def _denied(event: AccessDenied) -> _Entry:
     )
 
 
-def _issued(event: SecretIssued) -> _Entry:
+def _issued(event: SecretIssuedV2) -> _Entry:
     return _Entry(
         credential_id=event.credential_id,
         secret_version=event.secret_version,
@@ -217,6 +217,7 @@ def _issued(event: SecretIssued) -> _Entry:
             "workload": _json(event.workload),
             "images": _json(event.images),
             "format": event.format,
+            "operation": event.operation,
         },
         columns={
             "credential_name": event.credential_name,
@@ -235,6 +236,7 @@ def _refused(event: SecretRefusedV2) -> _Entry:
             "issuance_id": _json(event.issuance_id),
             "workload": _json(event.workload),
             "anonymous": event.anonymous,
+            "operation": event.operation,
             "candidates": _json(event.candidates),
             **({"images": _json(event.images)} if len(event.images) > 1 else {}),
         },

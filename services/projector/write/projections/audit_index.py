@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from contracts.credential_events import VerificationRequested
-from contracts.issuance_events import SecretIssued, SecretRefusedV2
+from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2
 from contracts.verification_events import VerificationSucceeded
 from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Insert, Put
@@ -50,7 +50,7 @@ def spans(changes: Iterable[Change]) -> list[Put]:
 
 def _images(event: object) -> tuple[str, ...]:
     match event:
-        case SecretIssued() | SecretRefusedV2():
+        case SecretIssuedV2() | SecretRefusedV2():
             return event.images
         case VerificationRequested() if event.image:
             return (event.image,)

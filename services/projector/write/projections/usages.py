@@ -5,7 +5,7 @@ Rows of removed credentials stay.
 
 from uuid import UUID, uuid5
 
-from contracts.issuance_events import SecretIssued
+from contracts.issuance_events import SecretIssuedV2
 from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Put
 
@@ -15,7 +15,7 @@ _USAGES = UUID("3d0c2b52-8a0f-5a5e-9d0b-6f0c5b7f2c11")  # namespace of the ids o
 def project(recorded: RecordedEvent) -> list[Change]:
     """The changes of `rm.usages` for an event. Only an issued secret is a usage."""
     event = recorded.payload
-    if not isinstance(event, SecretIssued):
+    if not isinstance(event, SecretIssuedV2):
         return []
     # None of the parts can contain a line feed.
     workload = f"{event.project_id}\n{event.workload.kind}\n{event.workload.name}"

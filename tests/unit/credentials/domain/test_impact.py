@@ -112,7 +112,9 @@ def test_the_workloads_that_lose_a_credential_by_its_expiry(
     [
         (_credential(), _credential(scope=PUSH), True),
         (_credential(), _credential(scope=BOTH), False),
-        (_credential(scope=PUSH), _credential(scope=PUSH, repository_prefixes=("a",)), False),
+        (_credential(scope=PUSH), _credential(scope=PUSH, repository_prefixes=("a",)), True),
+        (_credential(scope=PUSH), _credential(), True),
+        (_credential(scope=BOTH), _credential(), False),
         (_credential(), _credential(host="other.example.com", version=2), True),
         (_credential(), _credential(version=2), False),
         (_credential(), _credential(name="other", description="another"), False),

@@ -44,6 +44,7 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
     "--client", type=_CLIENTS, help="The client that reads the secret; what it cannot find is refused."
 )
 @click.option("--credential", metavar="NAME|ID", help="The credential to use for its registry.")
+@click.option("--push", is_flag=True, help="To push, for builders; the token needs secrets:issue_push.")
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
@@ -61,9 +62,10 @@ def pull_secret(
     allow_not_eligible: bool,
     client: str | None,
     credential: str | None,
+    push: bool,
     short_lived: bool,
 ) -> None:
-    """Issue the secret that a workload needs to pull its images.
+    """Issue the secret that a workload needs to pull its images, or a builder to push them.
 
     The audit trail records it first, refusals too. Either every image gets a credential, or none.
     """
@@ -84,6 +86,7 @@ def pull_secret(
         "format": form.replace("-", "_"),
         "allow_anonymous": "not_eligible" if allow_not_eligible else allow_anonymous,
         "short_lived": short_lived,
+        **({"operation": "push"} if push else {}),
         **chosen(credential),
         **({} if client is None else {"client": client}),
     }

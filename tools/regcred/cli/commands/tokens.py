@@ -22,6 +22,7 @@ _SCOPES = click.Choice(
         "credentials:write",
         "credentials:freeze",
         "secrets:issue",
+        "secrets:issue_push",
         "audit:read",
         "metrics:read",
         "admin",
