@@ -50,7 +50,8 @@ def select(
     for _, value in active:
         parameters.extend(value if isinstance(value, list) else [value])
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
+        # A switch to a generation with other columns would break a prepared statement.
+        return cursor.execute(statement, parameters, prepare=False).fetchall()
 
 
 def page(rows: list[Row], limit: int, key: Any) -> Page:
