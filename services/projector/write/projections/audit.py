@@ -217,7 +217,7 @@ def _issued(event: SecretIssuedV2) -> _Entry:
             "workload": _json(event.workload),
             "images": _json(event.images),
             "format": event.format,
-            "operation": event.operation,
+            **_operation(event),
         },
         columns={
             "credential_name": event.credential_name,
@@ -236,7 +236,7 @@ def _refused(event: SecretRefusedV2) -> _Entry:
             "issuance_id": _json(event.issuance_id),
             "workload": _json(event.workload),
             "anonymous": event.anonymous,
-            "operation": event.operation,
+            **_operation(event),
             "candidates": _json(event.candidates),
             **({"images": _json(event.images)} if len(event.images) > 1 else {}),
         },
@@ -246,6 +246,11 @@ def _refused(event: SecretRefusedV2) -> _Entry:
             "image": ", ".join(event.images),
         },
     )
+
+
+def _operation(event: SecretIssuedV2 | SecretRefusedV2) -> dict[str, str]:
+    """The operation if it is not a pull. Rows of 0.9.0 have none."""
+    return {} if event.operation == "pull" else {"operation": event.operation}
 
 
 def _verification(event: VerificationSucceeded | VerificationFailed | _Expiry) -> _Entry:
