@@ -23,6 +23,7 @@ import idna
 
 from registries.errors import InvalidHost
 from registries.repository_names import REPOSITORY_NAME
+from registries.websites import refuse_website
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_OLD_NAME = "index.docker.io"  # clients read it as docker.io; go-containerregistry still uses it
@@ -100,8 +101,10 @@ def parse_registry_url(text: str) -> tuple[RegistryHost, str | None]:
     The scheme is `http`, `https`, or `None` if the text has none. `http://` without a port means port 80.
 
     Raises:
-        InvalidHost: the text does not have this form; `path_not_allowed` if it has the path of a repository.
+        InvalidHost: the text does not have this form; `path_not_allowed` if it has the path of a repository,
+            `not_a_registry` if it is the address of a web site.
     """
+    refuse_website(text)
     scheme, rest = _split_scheme(text)
     authority, slash, path = rest.partition("/")
     if slash and path.rstrip("/") not in {"", "v1", "v2"}:
@@ -126,8 +129,10 @@ def parse_config_key(text: str) -> ConfigKey:
     `https://index.docker.io/v1/`, `http://reg:5000`, `quay.io/v1`, `gcr.io/project` and `reg.io/ns/repo`.
 
     Raises:
-        InvalidHost: the text does not have this form, or is a pattern of Kubernetes (`*.azurecr.io`).
+        InvalidHost: the text does not have this form, is a pattern of Kubernetes (`*.azurecr.io`), or names a
+            web site.
     """
+    refuse_website(text)
     _, rest = _split_scheme(text)
     authority, _, path = rest.partition("/")
     host = RegistryHost.parse(authority)

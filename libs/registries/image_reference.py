@@ -22,6 +22,7 @@ from typing import NoReturn
 from registries.errors import InvalidHost, InvalidReference
 from registries.hosts import DOCKER_HUB, DOCKER_HUB_OLD_NAME, canonical_host
 from registries.repository_names import REPOSITORY_NAME
+from registries.websites import refuse_website
 
 DEFAULT_TAG = "latest"
 _OFFICIAL = "library/"  # the namespace of images without an owner on Docker Hub
@@ -62,11 +63,18 @@ class ImageReference:
             InvalidReference: the text is not a reference. The detail contains nothing of the text.
         """
         try:
-            return _parse(text)
+            image = _parse(text)
+            refuse_website(image.registry_host)
         except InvalidHost as error:
             raise InvalidReference(error.code, f"in the registry: {error.detail}", pointer) from None
         except InvalidReference as error:
             raise InvalidReference(error.code, error.detail, pointer) from None
+        return image
+
+    @classmethod
+    def of_event(cls, text: str) -> "ImageReference":
+        """Read a canonical reference of an event. Its host may be a web site: 0.9.0 accepted these."""
+        return _parse(text)
 
 
 def name_as_written(text: str, canonical: str) -> str | None:

@@ -76,4 +76,4 @@ def active_credential(history: Sequence[RecordedEvent]) -> Active | None:
 
 
 def _image(requested: VerificationRequested) -> ImageReference | None:
-    return None if requested.image is None else ImageReference.parse(requested.image)
+    return None if requested.image is None else ImageReference.of_event(requested.image)

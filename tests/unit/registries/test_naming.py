@@ -75,7 +75,7 @@ def test_every_location_of_artifact_registry_gives_its_host() -> None:
         ("nowhere", None, None, "/provider", "unknown_provider"),
         ("", None, None, "/provider", "unknown_provider"),
         ("dockerhub", "ghcr.io", None, "/registry_url", "host_mismatch"),
-        ("dockerhub", "hub.docker.com", None, "/registry_url", "host_mismatch"),
+        ("dockerhub", "hub.docker.com", None, "/registry_url", "not_a_registry"),
         ("dockerhub", "http://docker.io", None, "/registry_url", "http_not_allowed"),
         ("github", None, "us", "/location", "not_allowed"),
         ("custom", "reg.io", "us", "/location", "not_allowed"),
