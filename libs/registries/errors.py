@@ -2,6 +2,7 @@
 
 ValueError
 ├── InvalidHost          a text is not a registry host
+├── InvalidPrefix        a text is not a repository prefix of the credential's registry
 ├── InvalidReference     a text is not an image reference
 └── InvalidRegistry      a value does not fit the provider
 
@@ -13,10 +14,22 @@ field.
 class InvalidHost(ValueError):
     """A text is not a registry host.
 
-    `code` is stable: `invalid_host`, `path_not_allowed` or `pattern_not_allowed`.
+    `code` is stable: `invalid_host`, `path_not_allowed`, `pattern_not_allowed` or `not_a_registry`.
     """
 
     def __init__(self, detail: str, code: str = "invalid_host") -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class InvalidPrefix(ValueError):
+    """A text is not a repository prefix of the credential's registry.
+
+    `code` is stable: `invalid_prefix`, `other_registry` or `whole_registry`.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail

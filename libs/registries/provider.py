@@ -18,6 +18,7 @@ from registries.logins.cloud_keys import StoredLogin
 from registries.token_service import Minted, TokenServices
 
 RegistryUrlRule = Literal["fixed", "optional", "required"]
+FirstComponentRule = Literal["name", "domain", "any"]
 UsernameRuleName = Literal["required", "fixed", "default"]
 
 
@@ -136,6 +137,9 @@ class Provider:
     secret_kinds: tuple[SecretKind, ...] = ("username_password", "docker_config")
     username: UsernameRule
     image_path: str  # the form of its image references
+    # The first component of its repositories. `name`: it has no dot, so what has the form of a host is one.
+    # `domain`: it may be the domain of an organisation. `any`: it may also be the host of another registry.
+    first_component: FirstComponentRule = "any"
     permission: str
     expiry: str  # whether and when its secrets expire
     help: str

@@ -20,9 +20,10 @@ from typing import Any, Literal
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
 from registries.catalogue import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, username_problem
-from registries.errors import InvalidHost
+from registries.errors import InvalidHost, InvalidPrefix
 from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
 from registries.input.keyfile import read_keyfile
+from registries.input.repository_prefix import read_prefix
 from registries.json_document import UnreadableDocument, decode_base64, read_object
 from registries.logins.registry_login import RegistryLogin
 
@@ -182,8 +183,11 @@ def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
             reason=f"its key is not a registry: {refusal.detail}",
             pointer=source.pointer,
         )
+    host, path = canonical_host(named.host), named.path_prefix
     login = problem = reason = None
     try:
+        if path is not None:
+            path = _path_prefix(path, host)
         if key in _HUB_SESSION_KEYS:
             raise _EntryWithoutSecret(
                 "it is a session of Docker's browser login; create an access token instead"
@@ -194,13 +198,20 @@ def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
     below = source.inside and key in source.auths
     return ConfigEntry(
         key=key,
-        host=canonical_host(named.host),
-        path_prefix=named.path_prefix,
+        host=host,
+        path_prefix=path,
         login=login,
         problem=problem,
         reason=reason,
         pointer=f"{source.pointer}/{_escaped(key)}" if below else source.pointer,
     )
+
+
+def _path_prefix(path: str, host: str) -> str:
+    try:
+        return read_prefix(path, host)
+    except InvalidPrefix as refusal:
+        raise _UnusableEntry(f"the path in its key: {refusal.detail}") from None
 
 
 def _login(fields: object, *, in_helper: bool) -> RegistryLogin:

@@ -15,6 +15,7 @@ PROVIDER = Provider(
         help="The email address of the account. Not the token: usernames are visible to others.",
     ),
     image_path="registry.digitalocean.com/<registry>/<repository>",
+    first_component="name",
     permission="registry:read",
     expiry="As chosen when the token is created.",
     help="Create an API token in the control panel under API with the scope registry:read, and enter it "

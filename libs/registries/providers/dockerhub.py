@@ -18,6 +18,7 @@ PROVIDER = Provider(
         "address.",
     ),
     image_path="docker.io/<namespace>/<repository>",
+    first_component="name",
     permission='"Read-only" for a personal access token ("Public Repo Read-only" logs in but cannot pull '
     'private images); "Image Pull" on the repositories for an organization access token.',
     expiry="As chosen when the token is created: never, or after up to a year. Passwords do not expire.",

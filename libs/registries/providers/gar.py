@@ -76,6 +76,7 @@ PROVIDER = replace(
     # The usual host, and the regional endpoint, with which the traffic stays in the region.
     location_host_pattern=re.compile(r"(?:([a-z0-9-]+)-docker|docker\.([a-z0-9-]+)\.rep)\.pkg\.dev"),
     image_path="<location>-docker.pkg.dev/<project>/<repository>/<image>",
+    first_component="domain",  # a project of the domain example.com is example.com/project
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the repository or project.",
     quirks=(
         "The location is part of the host, so each location needs its own credential.",

@@ -25,6 +25,7 @@ PROVIDER = replace(
     hosts=tuple(location.host for location in _LOCATIONS),
     locations=_LOCATIONS,
     image_path="<host>/<project>/<image>",
+    first_component="domain",  # a project of the domain example.com is example.com/project
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the project; Storage "
     "Object Viewer on the bucket where the project was never moved to Artifact Registry.",
     quirks=(

@@ -48,6 +48,7 @@ PROVIDER = Provider(
         rule="required", label="GitHub username", help="The login of the account that owns the token."
     ),
     image_path="ghcr.io/<owner>/<image>",
+    first_component="name",
     permission="read:packages",
     expiry="As chosen when the token is created; regcred asks GitHub after a login. The token of a "
     "workflow expires with its job.",

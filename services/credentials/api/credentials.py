@@ -148,8 +148,11 @@ def blueprint(
         While workloads that would lose it use it, this needs `force`.
         """
         request = _change_request(account_id, arguments)
-        command = parse_change(body, now=request.now)
-        return changed_response(credentials.change(request, credential_id, expected_version(), command))
+
+        def command_for(credential: Active) -> ChangeDetails:
+            return parse_change(body, now=request.now, registry_host=credential.registry.host)
+
+        return changed_response(credentials.change(request, credential_id, expected_version(), command_for))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
@@ -202,9 +205,17 @@ def parse_addition(
 ) -> tuple[NewSecret, Details, Restrictions]:
     """Parse the body of an addition. Raises `InvalidInput` with every problem."""
     target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
+    registry_host: str | None = None
+
+    def new_secret() -> NewSecret:
+        nonlocal registry_host
+        secret = read_new_secret(target, body["credential"], http_allowed=http_allowed)
+        registry_host = secret.registry.host
+        return secret
+
     parsed = values.parse_all(
-        secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
-        **_parsers(body, now=now),
+        secret=new_secret,
+        **_parsers(body, now=now, registry_host=lambda: registry_host),
         restrictions=lambda: values.restrictions(**body["restrictions"]),
     )
     secret, restrictions = parsed.pop("secret"), parsed.pop("restrictions")
@@ -213,18 +224,22 @@ def parse_addition(
     return secret, Details(**parsed), restrictions
 
 
-def parse_change(body: Body, *, now: datetime) -> ChangeDetails:
+def parse_change(body: Body, *, now: datetime, registry_host: str) -> ChangeDetails:
     """Parse the body of a change. Raises `InvalidInput` with every problem."""
-    parsers = _parsers(body, now=now)
+    parsers = _parsers(body, now=now, registry_host=lambda: registry_host)
     return ChangeDetails(**values.parse_all(**{name: parsers[name] for name in parsers if name in body}))
 
 
-def _parsers(body: Body, *, now: datetime) -> dict[str, Callable[[], Any]]:
+def _parsers(
+    body: Body, *, now: datetime, registry_host: Callable[[], str | None]
+) -> dict[str, Callable[[], Any]]:
     """Return the parser of each detail, in the order in which problems are reported."""
     return {
         "name": lambda: values.credential_name(body["name"]),
         "description": lambda: values.description(body["description"]),
         "scope": lambda: values.scope(**body["scope"]),
-        "repository_prefixes": lambda: values.repository_prefixes(body["repository_prefixes"]),
+        "repository_prefixes": lambda: values.repository_prefixes(
+            body["repository_prefixes"], registry_host()
+        ),
         "expires_at": lambda: values.expiry(body["expires_at"], now=now),
     }

@@ -126,14 +126,23 @@ class Credentials:
         return self._handler.replay(request)
 
     def change(
-        self, request: CommandRequest, credential_id: UUID, expected: int | None, command: ChangeDetails
+        self,
+        request: CommandRequest,
+        credential_id: UUID,
+        expected: int | None,
+        command_for: Callable[[Active], ChangeDetails],
     ) -> CommandResult:
         """Change details at version `expected` (`None`: any version)."""
-        if request.dry_run and not isinstance(command.name, Unchanged):  # otherwise the append finds it
-            owner = self._store.identified(request.account_id, command.name)
-            if owner not in {None, credential_id}:
-                raise NameTaken(command.name)
-        return self._handler.handle(request, credential_id, expected, lambda _: command)
+
+        def command(credential: Active) -> ChangeDetails:
+            change = command_for(credential)
+            if request.dry_run and not isinstance(change.name, Unchanged):  # otherwise the append finds it
+                owner = self._store.identified(request.account_id, change.name)
+                if owner not in {None, credential_id}:
+                    raise NameTaken(change.name)
+            return change
+
+        return self._handler.handle(request, credential_id, expected, command)
 
     def restrict(
         self, request: CommandRequest, credential_id: UUID, expected: int | None, restrictions: Restrictions

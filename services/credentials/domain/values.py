@@ -6,7 +6,7 @@ Each parser raises `InvalidInput` with the JSON pointer of the invalid value.
             letter or digit
     id      of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62}
     prefix  of a repository: lower-case path components as in an image reference, joined by `/`, with or
-            without a trailing `/`
+            without a trailing `/`; the host of the registry before it is removed
 """
 
 import re
@@ -17,7 +17,8 @@ from typing import Any
 from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem, InvalidInput
 from contracts.credential_events import MAX_PREFIXES, MAX_PROJECTS, Restrictions, Scope
-from registries.repository_names import REPOSITORY_NAME
+from registries.errors import InvalidPrefix
+from registries.input.repository_prefix import read_prefix
 
 MAX_NAME = 39
 MAX_DESCRIPTION = 500
@@ -25,8 +26,6 @@ MAX_REASON = 500
 
 _NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")
 _NAME_LENGTH = range(3, MAX_NAME + 1)
-_PREFIX = re.compile(rf"{REPOSITORY_NAME}/?")
-_MAX_PREFIX = 255
 _PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
 
 
@@ -73,22 +72,24 @@ def scope(*, pull: bool, push: bool, pointer: str = "/scope") -> Scope:
     return Scope(pull=pull, push=push)
 
 
-def repository_prefixes(prefixes: Sequence[str], pointer: str = "/repository_prefixes") -> tuple[str, ...]:
-    """Return prefixes sorted, without duplicates. No prefix means every repository of the registry."""
+def repository_prefixes(
+    prefixes: Sequence[str], registry_host: str | None, pointer: str = "/repository_prefixes"
+) -> tuple[str, ...]:
+    """Return prefixes sorted, without duplicates and the host of the registry (`None`: it is not valid).
+
+    No prefix means every repository of the registry.
+    """
     if len(prefixes) > MAX_PREFIXES:
         raise _problem(pointer, "too_many", f"at most {MAX_PREFIXES} prefixes")
-    problems = [
-        FieldProblem(
-            f"{pointer}/{index}",
-            "invalid_prefix",
-            "lower-case path components of an image's repository, such as acme/ or acme/shop",
-        )
-        for index, prefix in enumerate(prefixes)
-        if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix)
-    ]
-    if problems:
-        raise InvalidInput(tuple(problems))
-    return tuple(sorted(set(prefixes)))
+    parsed: set[str] = set()
+    problems: list[FieldProblem] = []
+    for index, prefix in enumerate(prefixes):
+        try:
+            parsed.add(read_prefix(prefix, registry_host))
+        except InvalidPrefix as error:
+            problems.append(FieldProblem(f"{pointer}/{index}", error.code, error.detail))
+    raise_all(problems)
+    return tuple(sorted(parsed))
 
 
 def restrictions(

@@ -70,7 +70,7 @@ class World:
                 connection.execute("SELECT pg_stat_force_next_flush()")
 
     def change(self, text: str) -> None:
-        self.credentials.change(REQUEST, self.credential_id, None, ChangeDetails(description=text))
+        self.credentials.change(REQUEST, self.credential_id, None, lambda _: ChangeDetails(description=text))
 
     def restrict(self, project: str) -> None:
         restrictions = Restrictions(restricted=True, projects=(project,))

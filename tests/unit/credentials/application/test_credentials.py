@@ -256,7 +256,7 @@ def test_a_rotation_with_a_conflict_destroys_its_secret(world: World) -> None:
     credential_id = world.add().credential_id
 
     def meanwhile(_credential: Active) -> NewSecret:
-        world.credentials.change(request(), credential_id, 1, ChangeDetails(name="renamed"))
+        world.credentials.change(request(), credential_id, 1, lambda _: ChangeDetails(name="renamed"))
         return secret("new")
 
     with pytest.raises(StaleVersion):
@@ -291,17 +291,19 @@ def test_changes_without_a_version_are_retried(world: World) -> None:
         events = load(wanted)
         if next(racing, False):
             world.store.load = load  # type: ignore[method-assign]
-            world.credentials.change(request(), credential_id, None, ChangeDetails(description="first"))
+            world.credentials.change(
+                request(), credential_id, None, lambda _: ChangeDetails(description="first")
+            )
         return events
 
     world.store.load = load_and_lose  # type: ignore[method-assign, assignment]
-    answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="second"))
+    answer = world.credentials.change(request(), credential_id, None, lambda _: ChangeDetails(name="second"))
     assert (answer.body["name"], answer.body["description"], answer.version) == ("second", "first", 3)
 
 
 def test_a_command_without_effect_leaves_the_version(world: World) -> None:
     credential_id = world.add().credential_id
-    answer = world.credentials.change(request(), credential_id, 1, ChangeDetails(name="team"))
+    answer = world.credentials.change(request(), credential_id, 1, lambda _: ChangeDetails(name="team"))
     assert answer.version == 1
     assert answer.body["updated_at"] == "2026-01-02T00:00:00Z"
 
@@ -309,7 +311,7 @@ def test_a_command_without_effect_leaves_the_version(world: World) -> None:
 def everything(world: World, credential_id: UUID, account: str) -> list[Callable[[], object]]:
     asked = request(account=account)
     return [
-        lambda: world.credentials.change(asked, credential_id, None, ChangeDetails(name="mine")),
+        lambda: world.credentials.change(asked, credential_id, None, lambda _: ChangeDetails(name="mine")),
         lambda: world.credentials.restrict(asked, credential_id, None, EVERYBODY),
         lambda: world.credentials.request_verification(asked, credential_id),
         lambda: world.credentials.remove(asked, credential_id, None, reason=None, forced=False),
@@ -358,7 +360,7 @@ def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> 
     world.store.events.append(verification_stream(credential_id), 0, [event])
     recorded = world.credentials.outcome_of(verification_id)
     assert recorded == RecordedOutcome(outcome, verification_stream(credential_id).id, 1)
-    answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))
+    answer = world.credentials.change(request(), credential_id, None, lambda _: ChangeDetails(name="other"))
     assert answer.body["verification"]["status"] == "verified"
     assert world.rotate(credential_id, None).body["verification"]["status"] == "pending"
     assert world.credentials.request_verification(request("k-v"), credential_id).replayed

@@ -55,19 +55,21 @@ def test_invalid_platform_ids_are_refused(given: str) -> None:
 
 
 def test_prefixes_are_sorted_without_duplicates() -> None:
-    assert values.repository_prefixes(["shop/", "acme/api", "shop/"]) == ("acme/api", "shop/")
-    assert values.repository_prefixes([]) == ()
+    assert values.repository_prefixes(["shop/", "acme/api", "shop/"], "ghcr.io") == ("acme/api", "shop/")
+    assert values.repository_prefixes([], "ghcr.io") == ()
 
 
 def test_every_invalid_prefix_is_reported() -> None:
     given = ["ok/", "/leading", "Upper/", "a//b", "ok", "../x", ""]
-    assert [pointer for pointer, _ in problems(lambda: values.repository_prefixes(given))] == [
+    assert [pointer for pointer, _ in problems(lambda: values.repository_prefixes(given, "ghcr.io"))] == [
         f"/repository_prefixes/{index}" for index in (1, 2, 3, 5, 6)
     ]
 
 
 def test_too_many_prefixes_are_refused() -> None:
-    assert problems(lambda: values.repository_prefixes(["a/"] * 51)) == [("/repository_prefixes", "too_many")]
+    assert problems(lambda: values.repository_prefixes(["a/"] * 51, "ghcr.io")) == [
+        ("/repository_prefixes", "too_many")
+    ]
 
 
 def test_restrictions_are_sorted_and_checked() -> None:
