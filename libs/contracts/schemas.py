@@ -39,7 +39,9 @@ class VerificationStateSchema(Schema):
 class WorkloadSchema(Schema):
     """What pulls images: kind and name, as the deploy platform defines them."""
 
-    kind = fields.String(required=True, metadata={"example": "deployment"})
+    kind = fields.String(
+        required=True, metadata={"example": "deployment", "description": "Case does not matter."}
+    )
     name = fields.String(required=True, metadata={"example": "storefront"})
 
 

@@ -102,7 +102,7 @@ def test_an_import_removes_the_own_host_and_names_another_one(client: FlaskClien
         json={"project_id": "shop", "image": "ghcr.io/imported/app", "operation": "pull"},
     ).json
     assert stored is not None
-    assert stored["credential"]["id"] == created["credential_id"]
+    assert stored["selected"]["credential_id"] == created["credential_id"]
     assert "names another host" in other["reason"]
     assert "the registry is docker.io" in website["reason"]
 

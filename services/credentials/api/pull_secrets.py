@@ -188,7 +188,7 @@ def _wanted(body: Body) -> PullSecretRequest:
     return PullSecretRequest(
         images=tuple(images),
         project_id=body["project_id"],
-        workload=Workload(kind=kind, name=name),
+        workload=Workload(kind=kind.lower(), name=name),  # `Deployment/web` is `deployment/web`
         format=body["format"],
         operation=body["operation"],
         allow_anonymous=body["allow_anonymous"],

@@ -287,6 +287,8 @@ def test_an_issued_secret_is_recorded_as_usage() -> None:
     assert (change.values["secret_version"], change.values["last_used_at"]) == (4, MOMENT)
     other = replace(issuance(), workload=Workload(kind="deployment", name="back"))
     assert only(usages.project(recorded(other))) != change
+    spelled = replace(issuance(), workload=Workload(kind="Deployment", name="front"))
+    assert only(usages.project(recorded(spelled))) == change
     assert usages.project(recorded(ADDED)) == []
 
 

@@ -18,7 +18,8 @@ def project(recorded: RecordedEvent) -> list[Change]:
     if not isinstance(event, SecretIssuedV2):
         return []
     # None of the parts can contain a line feed.
-    workload = f"{event.project_id}\n{event.workload.kind}\n{event.workload.name}"
+    kind = event.workload.kind.lower()  # 0.9.0 stored it as it was sent
+    workload = f"{event.project_id}\n{kind}\n{event.workload.name}"
     usage_id = uuid5(_USAGES, f"{event.credential_id}\n{workload}")
     moment = recorded.metadata.occurred_at
     return [
@@ -30,7 +31,7 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 "account_id": recorded.metadata.account_id,
                 "credential_id": event.credential_id,
                 "project_id": event.project_id,
-                "workload_kind": event.workload.kind,
+                "workload_kind": kind,
                 "workload_name": event.workload.name,
                 "images": list(event.images),
                 "secret_version": event.secret_version,
