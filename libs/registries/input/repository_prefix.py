@@ -9,7 +9,7 @@ from registries.repository_names import REPOSITORY_NAME
 from registries.websites import registry_of_website
 
 _PREFIX = re.compile(rf"{REPOSITORY_NAME}/?")
-_MAX_PREFIX = 255
+MAX_PREFIX = 255
 _MAX_TEXT = 1024
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _FORM = "lower-case path components of an image's repository, such as acme/ or acme/shop"
@@ -45,7 +45,7 @@ def read_prefix(text: str, registry_host: str | None) -> str:
         prefix = path
     else:
         prefix = text
-    if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix):
+    if len(prefix) > MAX_PREFIX or not _PREFIX.fullmatch(prefix):
         raise InvalidPrefix("invalid_prefix", _FORM)
     return prefix
 

@@ -1,12 +1,17 @@
 """Commands over HTTP: the request of a command (caller, account, version, key), and the response."""
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import Response, request
+from marshmallow import Schema
 
 from chassis.runtime.clock import now
+from chassis.secret import Secret
 from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
 from chassis.web.limits import current_limits
 from chassis.web.problems import Problem
@@ -23,13 +28,15 @@ _STRONG = re.compile(r'"([0-9]{1,18})"')
 def command_request(
     account_id: str,
     request_fingerprint: RequestFingerprint | None = None,
+    body: Mapping[str, Any] | None = None,
     *,
     dry_run: bool = False,
     force_reason: str | None = None,
 ) -> CommandRequest:
     """Return the request of the command.
 
-    With `request_fingerprint`, it includes the Idempotency-Key of a POST.
+    With `request_fingerprint`, it includes the Idempotency-Key of a POST. `body` is then what `meaning`
+    returns: requests with the same meaning are the same request.
 
     Raises:
         LimitReached: the account has caused too many events.
@@ -46,10 +53,23 @@ def command_request(
         on_behalf_of=on_behalf_of(),
         source_ip=request.remote_addr,
         traceparent=traceparent(),
-        key=_key(request_fingerprint) if request_fingerprint else None,
+        key=_key(request_fingerprint, body or {}) if request_fingerprint else None,
         dry_run=dry_run,
         force_reason=force_reason,
     )
+
+
+def meaning(schema: type[Schema], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a parsed body that differ from their defaults.
+
+    A field that is added in a later version is then no part of requests that do not use it.
+    """
+    defaults = {name: field.load_default for name, field in schema().fields.items()}
+    return {
+        name: value
+        for name, value in body.items()
+        if value != (default() if callable(default := defaults[name]) else default)
+    }
 
 
 def expected_version() -> int | None:
@@ -100,9 +120,27 @@ def command_headers(stream_id: UUID, version: int, stream_version: int) -> dict[
     return {"ETag": etag(version), "Regcred-Position": position_token(stream_id, stream_version)}
 
 
-def _key(request_fingerprint: RequestFingerprint) -> RequestKey | None:
+def _key(request_fingerprint: RequestFingerprint, body: Mapping[str, Any]) -> RequestKey | None:
     key = idempotency_key()
     if key is None:
         return None
-    content = b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    return RequestKey(key=key, fingerprint=request_fingerprint(content))
+    route = (request.method.encode(), request.path.encode())
+    meaning = json.dumps(body, sort_keys=True, separators=(",", ":"), default=_plain).encode()
+    return RequestKey(
+        key=key,
+        fingerprint=request_fingerprint(b"\0".join((b"meaning", *route, meaning))),
+        former_fingerprint=request_fingerprint(b"\0".join((*route, request.get_data(cache=True)))),
+    )
+
+
+def _plain(value: object) -> object:
+    """A parsed value for the fingerprint, which is keyed and reveals nothing of it."""
+    match value:
+        case Secret():
+            return value.reveal()
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in JSON")

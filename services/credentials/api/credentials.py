@@ -18,7 +18,7 @@ from contracts.credential import Active
 from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
-from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
+from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning, respond
 from credentials.api.dry_run import DryRunArguments, WouldBeAddedSchema, would_be
 from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
 from credentials.application.command_handler import CommandRequest
@@ -120,7 +120,7 @@ def blueprint(
     )
     def add_credential(body: Body, arguments: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
-        request = command_request(account_id, request_fingerprint, **arguments)
+        request = command_request(account_id, request_fingerprint, meaning(AddSchema, body), **arguments)
         result = credentials.replay(request)
         if result is None:
             secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)

@@ -13,7 +13,7 @@ from chassis.web.described import COMMAND, IDEMPOTENT, describes
 from chassis.web.problems import invalid
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import RestrictionsSchema, ScopeSchema
-from credentials.api.commands import RequestFingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_request, meaning
 from credentials.application.imports import Import, Importer, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
@@ -102,7 +102,8 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
         Idempotency-Key.
         """
         wanted = _wanted(body, dry_run=_is_dry_run(body["dry_run"], arguments["dry_run"]))
-        results = importer.run(command_request(account_id, request_fingerprint), wanted)
+        named = meaning(ImportInput, {**body, "dry_run": None})  # under a key nothing is a dry run
+        results = importer.run(command_request(account_id, request_fingerprint, named), wanted)
         headers = {}
         for result in results:
             if result.credential_id is not None and result.version is not None:

@@ -16,7 +16,7 @@ from chassis.web.responses import json_response
 from contracts.issuance_events import MAX_IMAGES, Operation, Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.allow_anonymous import AllowAnonymous
-from credentials.api.commands import RequestFingerprint, command_headers, command_request
+from credentials.api.commands import RequestFingerprint, command_headers, command_request, meaning
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
 from credentials.api.pull_secret_response import PullSecretSchema, decision_body, issued_body
@@ -151,7 +151,9 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
         authorise_scope(_SCOPES[body["operation"]], project_id=body["project_id"])
         authorise_project(body["project_id"])
         wanted = _wanted(body)
-        request = command_request(account_id, request_fingerprint, **arguments)
+        request = command_request(
+            account_id, request_fingerprint, meaning(PullSecretInput, body), **arguments
+        )
         if request.dry_run:
             decided = issuer.decided(request, wanted)
             return json_response({**decision_body(wanted, decided), "dry_run": True})

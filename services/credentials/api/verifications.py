@@ -18,7 +18,7 @@ from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
-from credentials.api.commands import RequestFingerprint, command_request, result_headers
+from credentials.api.commands import RequestFingerprint, command_request, meaning, result_headers
 from credentials.api.dry_run import DryRunArguments, RequestedVerificationSchema, would_be
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
@@ -74,7 +74,7 @@ def add_route(
         image = read_image(body["image"]) if body["image"] else None
         limits = current_limits()
         result = credentials.request_verification(
-            command_request(account_id, request_fingerprint, **arguments),
+            command_request(account_id, request_fingerprint, meaning(VerifySchema, body), **arguments),
             credential_id,
             image,
             admit=limits.admit_verification if limits is not None else None,

@@ -30,7 +30,7 @@ from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
 from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent
-from eventlog.storage import IdempotentRequest, VersionConflict
+from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest, VersionConflict
 
 ATTEMPTS = 100  # a conflict means that another command succeeded, so this many would have to come at once
 
@@ -39,10 +39,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """The caller's idempotency key, and the keyed fingerprint (32 bytes) of the request."""
+    """The caller's idempotency key, and the keyed fingerprint (32 bytes) of what the request means.
+
+    `former_fingerprint` is that of the bytes of the request: 0.9.0 stored it, for a day.
+    """
 
     key: str
     fingerprint: bytes
+    former_fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,7 @@ class CommandHandler:
         """Return the stored result of the same request under the same key; `None` if there is none."""
         if request.key is None or request.dry_run:
             return None
-        known = self._store.replay(request.account_id, request.key.key, request.key.fingerprint)
+        known = self._known(request.account_id, request.key)
         if known is None or known.response is None:
             return None
         return CommandResult(
@@ -162,6 +166,14 @@ class CommandHandler:
             body=known.response["body"],
             replayed=True,
         )
+
+    def _known(self, account_id: str, key: RequestKey) -> Appended | None:
+        try:
+            return self._store.replay(account_id, key.key, key.fingerprint)
+        except IdempotencyKeyReused:
+            if key.former_fingerprint is None:
+                raise
+            return self._store.replay(account_id, key.key, key.former_fingerprint)
 
     def handle(
         self,

@@ -10,7 +10,7 @@ Otherwise (a credential was rotated, restricted or removed) it is an issuance or
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from credentials.domain.issuance import (
     without,
 )
 from credentials.domain.pull_secret_formats import Issued
-from eventlog.storage import Appended
+from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
 from registries.matching import RequestedUse
 from secretstore.store import SecretStore
 
@@ -171,13 +171,20 @@ class Issuer:
     ) -> tuple[UUID, Appended]:
         issuance_id = self._new_id()
         response = {"issuance_id": str(issuance_id), "given": summary}
-        appended = self._store.issue(
-            issuance_id,
-            request.events(events_of(decided, wanted, issuance_id), self._new_id),
-            decided_on={grant.candidate.credential_id: grant.candidate.version for grant in decided.grants},
-            request=request.idempotent_request(response) if under_key else None,
-        )
-        return issuance_id, appended
+        events = request.events(events_of(decided, wanted, issuance_id), self._new_id)
+        decided_on = {grant.candidate.credential_id: grant.candidate.version for grant in decided.grants}
+
+        def issued(under: IdempotentRequest | None) -> Appended:
+            return self._store.issue(issuance_id, events, decided_on=decided_on, request=under)
+
+        first = request.idempotent_request(response) if under_key else None
+        try:
+            return issuance_id, issued(first)
+        except IdempotencyKeyReused:
+            former = request.key.former_fingerprint if request.key else None
+            if first is None or former is None:
+                raise
+            return issuance_id, issued(replace(first, fingerprint=former))
 
     def _refused(
         self, request: CommandRequest, wanted: PullSecretRequest, refusals: tuple[Refusal, ...]

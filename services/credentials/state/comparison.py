@@ -141,7 +141,7 @@ def _expected_usages(connection: Connection, keys: KeyFile) -> Iterator[Row]:
             yield {
                 "credential_id": credential_id,
                 "project_id": event.payload.project_id,
-                "workload_kind": event.payload.workload.kind.lower(),  # as the trigger of `credentials.usages`
+                "workload_kind": event.payload.workload.kind.lower(),  # as in the table
                 "workload_name": event.payload.workload.name,
                 "last_issued_at": event.metadata.occurred_at,
                 "secret_version": event.payload.secret_version,

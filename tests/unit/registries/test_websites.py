@@ -61,7 +61,7 @@ def test_a_website_has_no_images(image: str) -> None:
 )
 def test_registries_are_accepted(host: str) -> None:
     assert registry_host_for("custom", host, None)[0]
-    assert ImageReference.parse(f"{host}/acme/shop")
+    assert ImageReference.parse(f"{host}/acme/shop").repository == "acme/shop"
 
 
 def test_images_of_events_are_read() -> None:

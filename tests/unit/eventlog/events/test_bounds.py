@@ -19,6 +19,7 @@ from eventlog.events.codec import decode
 from eventlog.events.errors import MalformedEvent
 from registries.catalogue import MAX_USERNAME, PROVIDERS
 from registries.dialer.response import MAX_SECONDS
+from registries.input import repository_prefix
 
 
 def example(payload_class: type) -> Any:
@@ -60,7 +61,7 @@ def test_the_largest_values_of_the_domain_fit_into_an_event() -> None:
             name=values.credential_name("a" + "b" * 38),
             description=values.description("ü" * values.MAX_DESCRIPTION),
             scope=DETAILS.scope,
-            repository_prefixes=tuple(values._MAX_PREFIX * "p" for _ in range(MAX_PREFIXES)),
+            repository_prefixes=tuple(repository_prefix.MAX_PREFIX * "p" for _ in range(MAX_PREFIXES)),
             expires_at=datetime(9999, 12, 31, tzinfo=UTC),
         ),
         restrictions=events.Restrictions(restricted=True, projects=projects),
