@@ -270,11 +270,14 @@ REFUSAL = UUID("0199d3c2-e5f6-4071-9234-e5f607182930")
 _IN_REFUSAL_STREAM: tuple[object, ...] = (
     AccessDenied(
         refusal_id=REFUSAL,
-        method="GET",
-        route="/v1/accounts/<account_id>/credentials",
-        reason="account_forbidden",
+        method="POST",
+        route="/v1/accounts/<account_id>/pull-secrets",
+        reason="project_forbidden",
         requested_account="acme",
-        project_id=None,
+        project_id="blog",
+        credential_id=None,
+        images=("ghcr.io/acme/shop:1.4",),
+        further_images=0,
         omitted=0,
     ),
 )

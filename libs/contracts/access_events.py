@@ -10,8 +10,10 @@ from uuid import UUID
 
 from msgspec import Meta
 
+from contracts.fields import CredentialId, Image
 from eventlog.events import event
 
+MAX_IMAGES = 10  # of one refusal; a request may name 100
 MAX_ID = 255  # characters; an id that a body names may have any form
 _MAX_COUNT = 2**31 - 1
 
@@ -31,6 +33,18 @@ class AccessDenied:
     ]
     requested_account: RequestedId | None
     project_id: RequestedId | None
+    credential_id: CredentialId | None
+    images: Annotated[
+        tuple[Image, ...],
+        Meta(
+            max_length=MAX_IMAGES,
+            description="The first images that a request for a pull secret or resolution named: canonical, "
+            "`ghcr.io/acme/shop` for a repository, `ghcr.io/*` for a registry.",
+        ),
+    ]
+    further_images: Annotated[
+        int, Meta(ge=0, le=_MAX_COUNT, description="The number of images of the request beyond these.")
+    ]
     omitted: Annotated[
         int,
         Meta(

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis.authentication.refused_request import RefusedRequest
-from contracts.access_events import MAX_ID, AccessDenied
+from contracts.access_events import MAX_ID, MAX_IMAGES, AccessDenied
 from contracts.service_token_events import INSTALLATION
 from contracts.streams import refusal_stream
 from eventlog.events import Actor, Metadata, NewEvent, StreamId
@@ -55,5 +55,8 @@ def _payload(refused: RefusedRequest, refusal_id: UUID) -> AccessDenied:
         reason=refused.reason,
         requested_account=refused.account_id,
         project_id=refused.project_id and refused.project_id[:MAX_ID],
+        credential_id=refused.credential_id,
+        images=refused.images[:MAX_IMAGES],
+        further_images=len(refused.images[MAX_IMAGES:]),
         omitted=refused.omitted,
     )

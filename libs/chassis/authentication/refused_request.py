@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from chassis.authentication.tokens import Principal
 
@@ -10,8 +11,8 @@ from chassis.authentication.tokens import Principal
 class RefusedRequest:
     """A request that was refused with `reason`, the code of the problem.
 
-    `account_id` and `project_id` are those that it asked for. `omitted` counts further refusals of the
-    principal that are not recorded.
+    `account_id`, `project_id`, `credential_id` and `images` are those that it asked for. `omitted` counts
+    further refusals of the principal that are not recorded.
     """
 
     principal: Principal
@@ -20,6 +21,8 @@ class RefusedRequest:
     route: str
     account_id: str | None
     project_id: str | None
+    credential_id: UUID | None = None
+    images: tuple[str, ...] = ()
     request_id: str
     source_ip: str | None
     traceparent: str | None

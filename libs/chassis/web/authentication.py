@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -29,6 +30,7 @@ Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
 Refused = Callable[[RefusedRequest], None]
+ImagesOf = Callable[[bytes], tuple[str, ...]]
 
 _REFUSED = "regcred-refused"
 _REQUIREMENTS = "_regcred_requirements"
@@ -41,25 +43,30 @@ class _Requirements:
     """One of `scopes` is required; none if empty.
 
     `project_in_body`: the route calls `authorise_project`. `limits_itself`: the route shows and changes only
-    what the caller's accounts and projects include.
+    what the caller's accounts and projects include. `images_of` reads the images that a body names.
     """
 
     scopes: tuple[TokenScope, ...]
     project_in_body: bool = False
     limits_itself: bool = False
+    images_of: ImagesOf | None = None
 
 
 def requires(
-    *scopes: TokenScope | None, project_in_body: bool = False, limits_itself: bool = False
+    *scopes: TokenScope | None,
+    project_in_body: bool = False,
+    limits_itself: bool = False,
+    images_of: ImagesOf | None = None,
 ) -> Callable[[_View], _View]:
     """Require a token with one of these scopes (`None`: any valid token) for the route.
 
     The token must be valid for the account and the project in the path. A path without an account concerns
     the installation, and needs a token that is not limited to accounts or projects. With `project_in_body`
     the route must call `authorise_project`; with `limits_itself` it must compare with `principal()`.
+    `images_of` returns the images that a body names, for the record of a refusal.
     """
     requirements = _Requirements(
-        tuple(scope for scope in scopes if scope is not None), project_in_body, limits_itself
+        tuple(scope for scope in scopes if scope is not None), project_in_body, limits_itself, images_of
     )
 
     def mark(view: _View) -> _View:
@@ -175,6 +182,11 @@ def record_refusal(reason: str, *, project_id: str | None = None) -> None:
     if refused is None:
         return
     named, rule = request.view_args or {}, request.url_rule
+    requirements: _Requirements | None = getattr(
+        current_app.view_functions[request.endpoint or ""], _REQUIREMENTS
+    )
+    images_of = requirements.images_of if requirements else None
+    credential_id = named.get("credential_id")
     refused(
         RefusedRequest(
             principal=principal(),
@@ -183,6 +195,8 @@ def record_refusal(reason: str, *, project_id: str | None = None) -> None:
             route=rule.rule if rule else "",
             account_id=named.get("account_id"),
             project_id=project_id or named.get("project_id"),
+            credential_id=credential_id if isinstance(credential_id, UUID) else None,
+            images=images_of(request.get_data(cache=True)) if images_of else (),
             request_id=request_id(),
             source_ip=request.remote_addr,
             traceparent=traceparent(),

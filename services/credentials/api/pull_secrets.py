@@ -20,7 +20,7 @@ from credentials.api.commands import RequestFingerprint, command_headers, comman
 from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
 from credentials.api.pull_secret_response import PullSecretSchema, decision_body, issued_body
-from credentials.api.requested_images import names_as_written, requested_images
+from credentials.api.requested_images import images_named, names_as_written, requested_images
 from credentials.application.issuance import Issuer
 from credentials.domain import values
 from credentials.domain.issuance import Client, PullSecretRequest
@@ -114,7 +114,12 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
     @routes.arguments(PullSecretInput)
     @routes.arguments(DryRunArguments, location="query")
     @routes.response(200, PullSecretSchema)
-    @requires(TokenScope.SECRETS_ISSUE, TokenScope.SECRETS_ISSUE_PUSH, project_in_body=True)
+    @requires(
+        TokenScope.SECRETS_ISSUE,
+        TokenScope.SECRETS_ISSUE_PUSH,
+        project_in_body=True,
+        images_of=images_named,
+    )
     @describes(
         COMMAND,
         IDEMPOTENT,

@@ -1,7 +1,10 @@
 """Reads what a request for a pull secret is for: images, a repository or a registry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from chassis.invalid_input import FieldProblem
 from contracts.issuance_events import MAX_IMAGES, MAX_REGISTRIES
@@ -10,6 +13,10 @@ from registries.errors import InvalidHost, InvalidReference
 from registries.image_reference import ImageReference, name_as_written
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
+
+_MAX_REFUSED_BODY = (
+    128 * 1024
+)  # more than 100 images; a longer body is not read for the record of its refusal
 
 
 def requested_images(body: Mapping[str, Any]) -> tuple[list[Image], list[FieldProblem]]:
@@ -26,6 +33,35 @@ def requested_images(body: Mapping[str, Any]) -> tuple[list[Image], list[FieldPr
         return [WholeRegistry.parse(body["registry_host"])], []
     except (InvalidHost, InvalidReference) as error:
         return [], [FieldProblem(f"/{wholes[0]}", error.code, error.detail)]
+
+
+def images_named(body: bytes) -> tuple[str, ...]:
+    """Return the canonical images, repositories and registries that a body names, for the audit trail.
+
+    The body was not checked: its caller had no right to the request. Texts that are no images are left out,
+    because they could be secrets.
+    """
+    if len(body) > _MAX_REFUSED_BODY:
+        return ()
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ()
+    if not isinstance(document, dict):
+        return ()
+    texts = document.get("images")
+    several = texts[:MAX_IMAGES] if isinstance(texts, list) else []
+    parsers: list[tuple[Callable[[str], object], object]] = [
+        *((ImageReference.parse, text) for text in [*several, document.get("image")]),
+        (WholeRepository.parse, document.get("repository")),
+        (WholeRegistry.parse, document.get("registry_host")),
+    ]
+    found: list[str] = []
+    for parse, text in parsers:
+        with suppress(InvalidHost, InvalidReference):
+            if isinstance(text, str):
+                found.append(str(parse(text)))
+    return tuple(dict.fromkeys(found))
 
 
 def names_as_written(body: Mapping[str, Any], images: Sequence[Image]) -> dict[Image, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from chassis.web.described import describes
 from chassis.web.responses import json_response
 from contracts.credential_events import Restrictions
 from credentials.api.credential_choice import CredentialChoice, choice_of
+from credentials.api.requested_images import images_named
 from credentials.application.chosen_credential import chosen_credential
 from credentials.application.store import CredentialStore
 from credentials.domain import values
@@ -100,6 +101,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
         TokenScope.SECRETS_ISSUE,
         TokenScope.SECRETS_ISSUE_PUSH,
         project_in_body=True,
+        images_of=images_named,
     )
     @describes(
         problems=["credential_not_found", "credential_state_damaged"],

@@ -31,7 +31,7 @@ from credentials.domain.commands import (
     ThawCredential,
 )
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
-from credentials.domain.values import repository_prefixes
+from credentials.domain.values import check_prefixes
 
 Event = (
     CredentialAdded
@@ -100,7 +100,7 @@ def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
 
 def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
     if command.registry.host != state.registry.host:
-        _check_prefixes(state.details.repository_prefixes, command.registry.host)
+        check_prefixes(state.details, command.registry.host)
     return CredentialSecretRotated(
         credential_id=state.credential_id,
         registry=command.registry,
@@ -113,17 +113,6 @@ def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
         previous_expires_at=state.details.expires_at,
         previous_valid_until=command.previous_valid_until,
     )
-
-
-def _check_prefixes(prefixes: tuple[str, ...], host: str) -> None:
-    """Refuse another registry if a stored prefix begins with a host there."""
-    try:
-        unchanged = repository_prefixes(prefixes, host) == prefixes
-    except InvalidInput:
-        unchanged = False
-    if not unchanged:
-        detail = f"repository_prefixes of the credential begin with a host, but are used at {host}"
-        raise InvalidInput((FieldProblem("/registry_url", "other_registry", detail),))
 
 
 def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:

@@ -16,7 +16,7 @@ from typing import Any
 
 from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem, InvalidInput
-from contracts.credential_events import MAX_PREFIXES, MAX_PROJECTS, Restrictions, Scope
+from contracts.credential_events import MAX_PREFIXES, MAX_PROJECTS, Details, Restrictions, Scope
 from registries.errors import InvalidPrefix
 from registries.input.repository_prefix import read_prefix
 
@@ -90,6 +90,22 @@ def repository_prefixes(
             problems.append(FieldProblem(f"{pointer}/{index}", error.code, error.detail))
     raise_all(problems)
     return tuple(sorted(parsed))
+
+
+def check_prefixes(details: Details, registry_host: str) -> None:
+    """Refuse another registry for a credential whose stored prefixes begin with a host there.
+
+    Raises:
+        InvalidInput: `other_registry` at `/registry_url`.
+    """
+    prefixes = details.repository_prefixes
+    try:
+        unchanged = repository_prefixes(prefixes, registry_host) == prefixes
+    except InvalidInput:
+        unchanged = False
+    if not unchanged:
+        detail = f"repository_prefixes of the credential begin with a host, but are used at {registry_host}"
+        raise _problem("/registry_url", "other_registry", detail)
 
 
 def restrictions(

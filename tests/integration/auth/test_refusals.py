@@ -144,6 +144,9 @@ def test_a_role_appends_only_refusals_to_new_streams_of_known_accounts(
         reason="account_forbidden",
         requested_account=None,
         project_id=None,
+        credential_id=None,
+        images=(),
+        further_images=0,
         omitted=0,
     )
     read = AuditRead(
@@ -169,3 +172,72 @@ def test_a_role_appends_only_refusals_to_new_streams_of_known_accounts(
                 connection.execute("SELECT auth.append_denied(%s)", (argument,))
         event = NewEvent(event_id=new_id(), payload=denied, metadata=metadata())
         connection.execute("SELECT auth.append_denied(%s)", (append_request(stream, 0, [event], None, None),))
+
+
+REFUSED_IMAGES: dict[str, tuple[str, Json, list[str], int]] = {
+    "images": (
+        "pull-secrets",
+        {"images": ["registry.hub.docker.com/acme/shop:1", "nginx", "canary-4f1e pasted secret", 7]},
+        ["docker.io/acme/shop:1", "docker.io/library/nginx:latest"],
+        0,
+    ),
+    "many": (
+        "pull-secrets",
+        {"images": [f"ghcr.io/acme/app:{number}" for number in range(100)]},
+        [f"ghcr.io/acme/app:{number}" for number in range(10)],
+        90,
+    ),
+    "repository": ("pull-secrets", {"repository": "ghcr.io/acme/shop"}, ["ghcr.io/acme/shop"], 0),
+    "registry": ("pull-secrets", {"registry_host": "GHCR.io:443"}, ["ghcr.io/*"], 0),
+    "resolution": ("resolutions", {"image": "ghcr.io/acme/shop"}, ["ghcr.io/acme/shop:latest"], 0),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_IMAGES)
+def test_a_refused_pull_secret_names_its_images(
+    case: str, settings: Settings, keys: KeyFile, database_url: str
+) -> None:
+    route, body, images, further = REFUSED_IMAGES[case]
+    sent = body | {"project_id": "blog"}
+    if route == "pull-secrets" and case != "images":
+        sent["workload"] = {"kind": "job", "name": "nightly"}
+    shop = store_token(database_url, keys, [TokenScope.SECRETS_ISSUE], projects=frozenset({"shop"}))
+    other = store_token(database_url, keys, [TokenScope.SECRETS_ISSUE], accounts=frozenset({"other"}))
+    reader = store_token(database_url, keys, [TokenScope.METRICS_READ])
+    before = len(recorded(database_url))
+    for token in (
+        (other, reader) if case == "images" else (shop, other, reader)
+    ):  # the schema refuses `7` first
+        with opened(command_api, settings, token) as client:
+            assert client.post(f"/v1/accounts/acme/{route}", json=sent).status_code == 403
+    found = [data for _, data, _ in recorded(database_url)[before:]]
+    assert len(found) == (2 if case == "images" else 3)
+    for data in found:
+        assert (data["images"], data["further_images"]) == (images, further)
+        assert "canary" not in str(data)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"images": 3}', b'{"images": [[]]}', b"[" * 90_000, b"\xff"]
+)
+def test_a_refused_body_need_not_be_valid(
+    body: bytes, settings: Settings, keys: KeyFile, database_url: str
+) -> None:
+    before = len(recorded(database_url))
+    other = store_token(database_url, keys, [TokenScope.SECRETS_ISSUE], accounts=frozenset({"other"}))
+    with opened(command_api, settings, other) as client:
+        path = "/v1/accounts/acme/pull-secrets"
+        assert client.post(path, data=body, content_type="application/json").status_code == 403
+    ((_, data, _),) = recorded(database_url)[before:]
+    assert data["images"] == []
+
+
+def test_a_refused_request_for_a_credential_names_it(
+    settings: Settings, keys: KeyFile, database_url: str
+) -> None:
+    credential_id, before = new_id(), len(recorded(database_url))
+    other = store_token(database_url, keys, [TokenScope.ADMIN], accounts=frozenset({"other"}))
+    with opened(command_api, settings, other) as client:
+        assert client.delete(f"/v1/accounts/acme/credentials/{credential_id}").status_code == 403
+    ((_, data, _),) = recorded(database_url)[before:]
+    assert data["credential_id"] == str(credential_id)

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from msgspec import structs
 
+from contracts.access_events import AccessDenied
 from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialDetailsChanged,
@@ -351,3 +352,39 @@ def test_a_failed_probe_is_stored_with_the_successful_login() -> None:
     assert entry.values["image"] == "ghcr.io/a/b:1"
     assert entry.values["after"]["probe"] == probe
     assert [row["image"] for row in images(audit_index.project(recorded(PROBED)))] == ["ghcr.io/a/b:1"]
+
+
+def denied(*images: str) -> AccessDenied:
+    return AccessDenied(
+        refusal_id=UUID(int=9),
+        method="POST",
+        route="/v1/accounts/<account_id>/pull-secrets",
+        reason="project_forbidden",
+        requested_account="acme",
+        project_id="blog",
+        credential_id=ID,
+        images=images,
+        further_images=0,
+        omitted=0,
+    )
+
+
+def row_of(payload: AccessDenied) -> Insert:
+    row = only(audit.project(recorded(payload, "access.denied")))
+    assert isinstance(row, Insert)
+    return row
+
+
+def test_a_denied_request_is_found_by_its_images_and_registry() -> None:
+    payload = denied("ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2")
+    values: Any = row_of(payload).values
+    assert (values["registry_host"], values["image"]) == (
+        "ghcr.io",
+        "ghcr.io/acme/shop:1, ghcr.io/acme/cart:2",
+    )
+    # The caller named this credential; it may belong to another account, so it is not that of the row.
+    assert values["credential_id"] is None
+    assert values["after"]["credential_id"] == str(ID)
+    assert [row.values["image"] for row in audit_index.project(recorded(payload))] == list(payload.images)
+    assert row_of(denied("ghcr.io/a:1", "quay.io/b:1")).values["registry_host"] is None
+    assert row_of(denied()).values["image"] is None

@@ -90,7 +90,6 @@ def _probe(probe: dict[str, Any] | None, provider: str) -> dict[str, Any] | None
     return probe_json(ImageProbe(**probe), help_for_image(provider, known_code(code) if code else None))
 
 
-_ISSUED = "secret.issued"
 _WITH_SECRETS = frozenset({"credential.added", "credential.secret_rotated"})
 _FINGERPRINT = "secret_fingerprint"
 # The fields of an audit event before and after its actor.
@@ -127,9 +126,9 @@ def _hide_fingerprints(event: dict[str, Any]) -> None:
 
 
 def _images(row: Row) -> list[str]:
-    """Each image of a row. Its column `image` joins the images of an issuance with commas."""
-    if row["action"] == _ISSUED and row["after"] is not None:
-        images: list[str] = row["after"]["images"]
+    """Each image of a row. Its column `image` joins several images with commas."""
+    images: list[str] | None = (row["after"] or {}).get("images")
+    if images is not None:
         return images
     return [row["image"]] if row["image"] else []
 

@@ -203,8 +203,17 @@ def _access(event: AccessDenied | SecretIssuedV2 | SecretRefusedV2) -> _Entry:
 
 def _denied(event: AccessDenied) -> _Entry:
     after = {name: value for name, value in _json(event).items() if name not in _DENIED_COLUMNS}
+    hosts = {image.partition("/")[0] for image in event.images}
     return _Entry(
-        outcome="denied", reason=event.reason, after=after, columns={"project_id": event.project_id}
+        outcome="denied",
+        reason=event.reason,
+        # `credential_id` is only what the caller named: nothing of that credential is copied into the row.
+        after=after,
+        columns={
+            "project_id": event.project_id,
+            "registry_host": hosts.pop() if len(hosts) == 1 else None,
+            "image": ", ".join(event.images) or None,
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from contracts.access_events import AccessDenied
 from contracts.credential_events import VerificationRequested
 from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2
 from contracts.verification_events import VerificationSucceeded
@@ -50,7 +51,7 @@ def spans(changes: Iterable[Change]) -> list[Put]:
 
 def _images(event: object) -> tuple[str, ...]:
     match event:
-        case SecretIssuedV2() | SecretRefusedV2():
+        case AccessDenied() | SecretIssuedV2() | SecretRefusedV2():
             return event.images
         case VerificationRequested() if event.image:
             return (event.image,)
