@@ -1,6 +1,7 @@
 """Imports on a real database: repeated and concurrent."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -108,3 +109,27 @@ def test_an_invalid_import_is_refused(
     assert answer.status_code == 422
     assert (pointer, code) in {(error["pointer"], error["code"]) for error in answer.json["errors"]}
     assert CANARY not in answer.text
+
+
+def test_secrets_of_other_types_are_left_out_and_named(app: tuple[Flask, str], account: str) -> None:
+    config = b64encode(json.dumps({"auths": {"reg.io": OCTO}}).encode()).decode()
+    manifest = (
+        "apiVersion: v1\nkind: List\nitems:\n"
+        "- kind: Secret\n  type: kubernetes.io/dockerconfigjson\n  metadata: {name: pull, namespace: shop}\n"
+        f"  data:\n    .dockerconfigjson: {config}\n"
+        "- kind: Secret\n  type: Opaque\n  metadata: {name: db, namespace: shop}\n"
+        f"  data: {{password: {CANARY}}}\n"
+    )
+    answer = send(app, account, {"docker_config": manifest})
+    assert answer.status_code == 200, answer.text
+    assert [(item["key"], item["status"]) for item in answer.json["items"]] == [
+        ("shop/pull: reg.io", "created")
+    ]
+    (left,) = answer.json["left_out"]
+    assert left["name"] == "shop/db"
+    assert "Opaque" in left["reason"]
+    assert answer.json["more_left_out"] == 0
+    assert CANARY not in answer.text
+    many = {"kind": "List", "items": [{"kind": "ConfigMap"}] * 150}
+    left_out = send(app, account, {"docker_config": many}).json
+    assert (left_out["items"], len(left_out["left_out"]), left_out["more_left_out"]) == ([], 100, 50)

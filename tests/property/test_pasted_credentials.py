@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from chassis.invalid_input import InvalidInput
 from registries.hosts import config_key
-from registries.input.docker_config import ConfigEntry, read_docker_config, single_login
+from registries.input.config_entry import ConfigEntry
+from registries.input.docker_config import read_docker_config, single_login
 from registries.input.keyfile import read_keyfile
 from tests.support.keyfiles import keyfile
 

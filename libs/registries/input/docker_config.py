@@ -3,114 +3,83 @@
     {"auths": {KEY: ENTRY}}                           config.json; also `kubernetes.io/dockerconfigjson`
     {KEY: ENTRY}                                      legacy ~/.dockercfg; also `kubernetes.io/dockercfg`
     {"kind": "Secret", "data"|"stringData": ...}      a Secret's manifest, or its `data` alone
+    {"kind": "List", "items": [SECRET, ...]}          several Secrets; also as documents of a YAML file
 
 ENTRY is `auth` (base64 of `user:password`), or `username` with `password`, or `identitytoken`, an OAuth
 refresh token. It is read as Docker and Kubernetes clients read it; forms that these read differently are
 refused. No program is run: `credsStore` and `credHelpers` name programs on the machine of the file, and their
 entries contain no secret.
 
+Manifests are JSON or YAML. Of a list, Secrets of other types are left out, each with a reason.
+
 Reasons and problems contain nothing of the file except keys that are names of hosts.
 """
 
-import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from chassis.invalid_input import FieldProblem, InvalidInput
-from chassis.secret import Secret
-from registries.catalogue import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, username_problem
-from registries.errors import InvalidHost, InvalidPrefix
-from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
-from registries.input.keyfile import read_keyfile
-from registries.input.repository_prefix import read_prefix
-from registries.json_document import UnreadableDocument, decode_base64, read_object
-from registries.logins.registry_login import RegistryLogin
+from registries.input.config_entry import (
+    IN_HELPER,
+    LOGIN_FIELDS,
+    ConfigEntry,
+    Source,
+    read_entry,
+    reconciled,
+)
+from registries.input.kubernetes_secrets import FoundSecret, config_of, objects_in, secrets_in
+from registries.json_document import MAX_BYTES, UnreadableDocument, decode_base64, read_object
+from registries.yaml_documents import read_yaml
 
 MAX_ENTRIES = 100
-MAX_PASSWORD = 64 * 1024
 
 _POINTER = "/credential/docker_config"
-_SECRET_KEYS = (".dockerconfigjson", ".dockercfg")
-_LOGIN_FIELDS = ("auth", "username", "password", "identitytoken", "registrytoken")
-# Docker's browser login stores its OAuth tokens under these names, next to the entry for the registry
-# (docker/cli).
-_HUB_SESSION_KEYS = frozenset(DOCKER_HUB_CONFIG_KEY + name for name in ("access-token", "refresh-token"))
-_KEYFILE_USERNAMES = frozenset({KEYFILE_USERNAME, "_json_key_base64"})
-_IN_HELPER = (
-    "its secret is in the credential store of the computer (credsStore or credHelpers), not in this file; "
-    "enter username and token instead"
-)
-
-EntryProblem = Literal["unsupported", "invalid", "repeated"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigEntry:
-    """One entry. It has either a `login`, or a `problem` with a `reason`.
-
-    Problems: `unsupported`, the entry has no secret that can be stored; `invalid`, the entry is not a valid
-    login; `repeated`, another entry has the same login for the same repositories and is used.
-
-    `key` is the key in the file. A key that is not a host could be a secret, so it is replaced by `entry N`,
-    and `host` is `None`. `host` is canonical (`docker.io`). `path_prefix` is `project` for the key
-    `gcr.io/project`. `pointer` is the JSON pointer of the entry in the request.
-    """
-
-    key: str
-    host: str | None
-    path_prefix: str | None
-    login: RegistryLogin | None
-    problem: EntryProblem | None
-    reason: str | None
-    pointer: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """The entries of a file. `pointer` is their JSON pointer. `inside`: each entry has a pointer below it."""
+class ConfigFile:
+    """The entries of a file in their order, and the objects of a list of Secrets that have none."""
 
-    auths: Mapping[str, Any]
-    helpers: Mapping[str, Any]
-    has_store: bool
-    pointer: str
-    inside: bool
+    entries: tuple[ConfigEntry, ...]
+    left_out: tuple[FoundSecret, ...] = ()
 
 
-class _UnusableEntry(Exception):
-    """The entry has no login that can be stored. The message is the reason."""
+def read_config_file(value: object, *, pointer: str = _POINTER) -> ConfigFile:
+    """All entries of a Docker configuration in their order, usable or not.
 
-    problem: EntryProblem = "invalid"
-
-
-class _EntryWithoutSecret(_UnusableEntry):
-    """The entry has no secret, or only a temporary one."""
-
-    problem: EntryProblem = "unsupported"
-
-
-def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[ConfigEntry, ...]:
-    """All entries of a Docker configuration in their order, usable or not; there is at least one.
-
-    `value` is one of the forms above, as an object, as text, or as base64 of its text. If several entries are
-    for the same repositories, one of them is usable if all have the same login. If the logins differ, none is
-    usable, because clients differ on which one they use.
+    `value` is one of the forms above, as an object, as text, or as base64 of its text. There is at least one
+    entry, or an object that is left out. If several entries of a configuration are for the same repositories,
+    one of them is usable if all have the same login. If the logins differ, none is usable, because clients
+    differ on which one they use. Secrets may have different users for the same repositories.
 
     Raises:
         InvalidInput: the value has none of the forms. Codes: `invalid_type, too_large, malformed, no_entries,
             too_many`.
     """
     try:
-        source = _source(value, pointer)
+        documents = _documents(value)
+        objects = objects_in(documents)
+        if objects is None:
+            file = ConfigFile(_entries(documents[0], pointer, inside=not isinstance(value, str)))
+        else:
+            file = _of_secrets(objects, pointer)
     except UnreadableDocument as refusal:
         raise _invalid(pointer, refusal.code, refusal.detail) from None
-    keys = list(source.auths) + [key for key in source.helpers if key not in source.auths]
-    if not keys:
-        detail = _IN_HELPER if source.has_store else "there is no entry under auths"
-        raise _invalid(pointer, "no_entries", detail)
-    if len(keys) > MAX_ENTRIES:
+    if len(file.entries) > MAX_ENTRIES:
         raise _invalid(pointer, "too_many", f"the file may have at most {MAX_ENTRIES} entries")
-    return _reconciled([_entry(source, key, number) for number, key in enumerate(keys, 1)])
+    return file
+
+
+def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[ConfigEntry, ...]:
+    """The entries of `read_config_file`; there is at least one.
+
+    Raises:
+        InvalidInput: as `read_config_file`, also `no_entries` if all Secrets of a list are left out.
+    """
+    file = read_config_file(value, pointer=pointer)
+    if not file.entries:
+        raise _invalid(pointer, "no_entries", f"{file.left_out[0].name}: {file.left_out[0].reason}")
+    return file.entries
 
 
 def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
@@ -135,11 +104,58 @@ def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
     )
 
 
-def _source(value: object, pointer: str) -> _Source:
-    document, inside = read_object(value), not isinstance(value, str)
-    encoded = _from_kubernetes_secret(document)
+def _documents(value: object) -> list[dict[str, Any]]:
+    """The documents of a value: several only of YAML. Raises `UnreadableDocument`."""
+    if not isinstance(value, str):
+        return [read_object(value)]
+    text = value.strip().removeprefix("\ufeff")
+    if text.startswith("{") or decode_base64(text) is not None:
+        return [read_object(value)]
+    if len(text) > MAX_BYTES:
+        raise UnreadableDocument("too_large", f"the document may have at most {MAX_BYTES} bytes")
+    documents = read_yaml(text)
+    if not documents or any(isinstance(document, str) for document in documents):
+        raise UnreadableDocument("malformed", "this is neither valid JSON nor a manifest in YAML")
+    return [read_object(document) for document in documents]
+
+
+def _of_secrets(objects: list[object], pointer: str) -> ConfigFile:
+    """The entries of several Secrets. Raises `UnreadableDocument` if there is none."""
+    if not objects:
+        raise UnreadableDocument("no_entries", "there is no Secret in the list")
+    entries: list[ConfigEntry] = []
+    left_out: list[FoundSecret] = []
+    for secret in secrets_in(objects):
+        if secret.config is None:
+            left_out.append(secret)
+            continue
+        try:
+            found = _entries(read_object(secret.config), pointer, inside=False)
+        except UnreadableDocument as refusal:
+            left_out.append(FoundSecret(secret.name, None, f"its configuration: {refusal.detail}"))
+            continue
+        entries.extend(replace(entry, key=f"{secret.name}: {entry.key}") for entry in found)
+    return ConfigFile(reconciled(entries, by_username=True), tuple(left_out))
+
+
+def _entries(document: dict[str, Any], pointer: str, *, inside: bool) -> tuple[ConfigEntry, ...]:
+    """The entries of one configuration or Secret. Raises `UnreadableDocument` if there is none."""
+    source = _source(document, pointer, inside=inside)
+    keys = list(source.auths) + [key for key in source.helpers if key not in source.auths]
+    if not keys:
+        detail = IN_HELPER if source.has_store else "there is no entry under auths"
+        raise UnreadableDocument("no_entries", detail)
+    if len(keys) > MAX_ENTRIES:
+        raise UnreadableDocument("too_many", f"the file may have at most {MAX_ENTRIES} entries")
+    return reconciled([read_entry(source, key, number) for number, key in enumerate(keys, 1)])
+
+
+def _source(document: dict[str, Any], pointer: str, *, inside: bool) -> Source:
+    encoded = config_of(document)
     if encoded is not None:
         document, inside = read_object(encoded), False
+    elif document.get("kind") == "Secret":
+        raise UnreadableDocument("no_entries", "this Secret does not contain .dockerconfigjson")
     if "auths" in document:
         auths = document["auths"] or {}
         if not isinstance(auths, dict):
@@ -149,166 +165,13 @@ def _source(value: object, pointer: str) -> _Source:
         auths = {
             key: fields
             for key, fields in document.items()
-            if isinstance(fields, dict) and any(name in fields for name in _LOGIN_FIELDS)
+            if isinstance(fields, dict) and any(name in fields for name in LOGIN_FIELDS)
         }
         entries_pointer = pointer
     helpers = document.get("credHelpers")
     if not isinstance(helpers, dict):
         helpers = {}
-    return _Source(auths, helpers, bool(document.get("credsStore")), entries_pointer, inside)
-
-
-def _from_kubernetes_secret(document: dict[str, Any]) -> str | None:
-    """The configuration in a Kubernetes Secret: base64 under `data`, plain text under `stringData`."""
-    for holder in (document.get("stringData"), document.get("data"), document):
-        if isinstance(holder, dict):
-            for key in _SECRET_KEYS:
-                if isinstance(encoded := holder.get(key), str):
-                    return encoded
-    if document.get("kind") == "Secret":
-        raise UnreadableDocument("no_entries", "this Secret does not contain .dockerconfigjson")
-    return None
-
-
-def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
-    try:
-        named = parse_config_key(key)
-    except InvalidHost as refusal:
-        return ConfigEntry(
-            key=f"entry {number}",
-            host=None,
-            path_prefix=None,
-            login=None,
-            problem="invalid",
-            reason=f"its key is not a registry: {refusal.detail}",
-            pointer=source.pointer,
-        )
-    host, path = canonical_host(named.host), named.path_prefix
-    login = problem = reason = None
-    try:
-        if path is not None:
-            path = _path_prefix(path, host)
-        if key in _HUB_SESSION_KEYS:
-            raise _EntryWithoutSecret(
-                "it is a session of Docker's browser login; create an access token instead"
-            )
-        login = _login(source.auths.get(key, {}), in_helper=source.has_store or key in source.helpers)
-    except _UnusableEntry as error:
-        problem, reason = error.problem, str(error)
-    below = source.inside and key in source.auths
-    return ConfigEntry(
-        key=key,
-        host=host,
-        path_prefix=path,
-        login=login,
-        problem=problem,
-        reason=reason,
-        pointer=f"{source.pointer}/{_escaped(key)}" if below else source.pointer,
-    )
-
-
-def _path_prefix(path: str, host: str) -> str:
-    try:
-        return read_prefix(path, host)
-    except InvalidPrefix as refusal:
-        raise _UnusableEntry(f"the path in its key: {refusal.detail}") from None
-
-
-def _login(fields: object, *, in_helper: bool) -> RegistryLogin:
-    if not isinstance(fields, dict):
-        raise _UnusableEntry("it must be an object")
-    login_fields = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
-    for name, text in login_fields.items():
-        if not isinstance(text, str):
-            raise _UnusableEntry(f"{name}: must be a text")
-    if "identitytoken" in login_fields:
-        return _identity_token(login_fields["identitytoken"])
-    if "auth" in login_fields:
-        username, password = _decoded(login_fields["auth"])
-        if (
-            login_fields.get("username", username) != username
-            or login_fields.get("password", password) != password
-        ):
-            raise _UnusableEntry("auth and username with password differ")
-    elif "username" in login_fields and "password" in login_fields:
-        username, password = login_fields["username"], login_fields["password"]
-    elif "username" in login_fields or "password" in login_fields:
-        raise _UnusableEntry("username and password are needed, both of them")
-    elif "registrytoken" in login_fields:
-        raise _EntryWithoutSecret("a registrytoken expires within minutes or hours, so it is not stored")
-    else:
-        raise _EntryWithoutSecret(_IN_HELPER if in_helper else "it contains no secret")
-    return _checked(username, password)
-
-
-def _decoded(auth: str) -> tuple[str, str]:
-    """`user:password` from base64, with or without padding. Docker may append NULs to the password."""
-    decoded = decode_base64(auth)
-    if decoded is None:
-        raise _UnusableEntry("auth: not valid base64")
-    try:
-        text = decoded.decode()
-    except UnicodeDecodeError:
-        raise _UnusableEntry("auth: not valid UTF-8") from None
-    username, colon, password = text.partition(":")
-    if not colon:
-        raise _UnusableEntry("auth: must contain username and password, separated by a colon")
-    return username, password.rstrip("\0")
-
-
-def _checked(username: str, password: str) -> RegistryLogin:
-    if not password:
-        raise _UnusableEntry("its password is empty")
-    if len(password) > MAX_PASSWORD:
-        raise _UnusableEntry("its password is too long")
-    if username == IDENTITY_TOKEN_USERNAME:
-        return _identity_token(password)
-    if username in _KEYFILE_USERNAMES:
-        try:
-            return read_keyfile(password)
-        except InvalidInput as refusal:
-            raise _UnusableEntry(f"the key file in it cannot be used: {refusal.problems[0].detail}") from None
-    problem = username_problem(username)
-    if problem is not None:
-        raise _UnusableEntry(problem[1])
-    if password.endswith(("\n", "\r")):
-        raise _UnusableEntry("its password ends with a line break, which `echo` adds; use `echo -n`")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        raise _UnusableEntry("its password contains control characters")
-    if username == password:
-        raise _UnusableEntry(
-            "its username is the secret itself, but usernames are visible; enter both separately"
-        )
-    return RegistryLogin(username=username, password=Secret(password))
-
-
-def _identity_token(token: str) -> RegistryLogin:
-    if len(token) > MAX_PASSWORD or not token.isascii() or not token.isprintable() or " " in token:
-        raise _UnusableEntry("identitytoken: not a valid token")
-    return RegistryLogin(username=IDENTITY_TOKEN_USERNAME, identity_token=Secret(token))
-
-
-def _reconciled(entries: list[ConfigEntry]) -> tuple[ConfigEntry, ...]:
-    """Select one of several entries for the same repositories, or none if their logins differ."""
-    groups: dict[tuple[str | None, str], list[int]] = {}
-    for index, entry in enumerate(entries):
-        if entry.login is not None:
-            groups.setdefault((entry.host, (entry.path_prefix or "").rstrip("/")), []).append(index)
-    for first, *others in groups.values():
-        same = all(entries[other].login == entries[first].login for other in others)
-        reason = (
-            f"the same login as under {entries[first].key}"
-            if same
-            else "several entries for this registry have different secrets; remove all but one"
-        )
-        problem: EntryProblem = "repeated" if same else "invalid"
-        for index in others if same else (first, *others):
-            entries[index] = replace(entries[index], login=None, problem=problem, reason=reason)
-    return tuple(entries)
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+    return Source(auths, helpers, bool(document.get("credsStore")), entries_pointer, inside)
 
 
 def _invalid(pointer: str, code: str, detail: str) -> InvalidInput:

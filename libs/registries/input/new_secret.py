@@ -21,7 +21,8 @@ from registries.catalogue import (
 )
 from registries.errors import InvalidRegistry
 from registries.input.cloud_keys import read_aws_keys, read_service_principal
-from registries.input.docker_config import ConfigEntry, single_login
+from registries.input.config_entry import ConfigEntry
+from registries.input.docker_config import single_login
 from registries.input.keyfile import read_keyfile
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin

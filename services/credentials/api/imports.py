@@ -17,10 +17,12 @@ from credentials.api.commands import RequestFingerprint, command_request, meanin
 from credentials.application.imports import Import, Importer, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
-from registries.input.docker_config import read_docker_config
+from registries.input.docker_config import ConfigFile, read_config_file
 from registries.input.new_secret import JsonDocument
 
 Body = dict[str, Any]
+
+MAX_LEFT_OUT = 100
 
 _STATUS_HELP = (
     "`created`; `duplicate`: the account already has a credential for the same registry, username and "
@@ -30,7 +32,10 @@ _STATUS_HELP = (
 
 
 class ImportInput(Schema):
-    """A Docker `config.json`, `.dockercfg` or Kubernetes pull secret, of 100 entries at most."""
+    """A Docker `config.json`, `.dockercfg`, or one or several Kubernetes Secrets, of 100 entries at most.
+
+    Secrets are a manifest, a List, or several documents, in JSON or YAML as kubectl prints them.
+    """
 
     docker_config = JsonDocument(required=True, metadata={"type": ["object", "string"]})
     scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
@@ -69,10 +74,22 @@ class ImportResultSchema(Schema):
     reason = fields.String(allow_none=True)
 
 
+class LeftOutSchema(Schema):
+    """An object of a List, or a document, without a Docker configuration."""
+
+    name = fields.String(metadata={"description": "`namespace/name`; `object N` if it has no valid name."})
+    reason = fields.String()
+
+
 class ImportResponse(Schema):
     """One result for each entry, in their order."""
 
     items = fields.List(fields.Nested(ImportResultSchema))
+    left_out = fields.List(
+        fields.Nested(LeftOutSchema),
+        metadata={"description": f"Of several Secrets, those of other types, {MAX_LEFT_OUT} at most."},
+    )
+    more_left_out = fields.Integer(metadata={"description": "How many others were left out."})
     dry_run = fields.Boolean()
 
 
@@ -101,14 +118,20 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
         can be repeated: a stored entry is then a `duplicate`, or `created` as before under the same
         Idempotency-Key.
         """
-        wanted = _wanted(body, dry_run=_is_dry_run(body["dry_run"], arguments["dry_run"]))
+        file, wanted = _wanted(body, dry_run=_is_dry_run(body["dry_run"], arguments["dry_run"]))
         named = meaning(ImportInput, {**body, "dry_run": None})  # under a key nothing is a dry run
         results = importer.run(command_request(account_id, request_fingerprint, named), wanted)
         headers = {}
         for result in results:
             if result.credential_id is not None and result.version is not None:
                 headers["Regcred-Position"] = position_token(result.credential_id, result.version)
-        return json_response({"items": [_item(r) for r in results], "dry_run": wanted.dry_run}, 200, headers)
+        body = {
+            "items": [_item(each) for each in results],
+            "left_out": [{"name": each.name, "reason": each.reason} for each in file.left_out[:MAX_LEFT_OUT]],
+            "more_left_out": len(file.left_out[MAX_LEFT_OUT:]),
+            "dry_run": wanted.dry_run,
+        }
+        return json_response(body, 200, headers)
 
     return routes
 
@@ -121,15 +144,16 @@ def _is_dry_run(of_body: bool | None, of_query: bool | None) -> bool:
     return bool(of_body or of_query)
 
 
-def _wanted(body: Body, *, dry_run: bool) -> Import:
+def _wanted(body: Body, *, dry_run: bool) -> tuple[ConfigFile, Import]:
     """Parse the body. Raises `InvalidInput` with every problem."""
     parsed = values.parse_all(
-        entries=lambda: read_docker_config(body["docker_config"], pointer="/docker_config"),
+        file=lambda: read_config_file(body["docker_config"], pointer="/docker_config"),
         scope=lambda: values.scope(**body["scope"]),
         restrictions=lambda: values.restrictions(**body["restrictions"]),
         name_prefix=lambda: name_prefix(body["name_prefix"]),
     )
-    return Import(dry_run=dry_run, **parsed)
+    file: ConfigFile = parsed.pop("file")
+    return file, Import(entries=file.entries, dry_run=dry_run, **parsed)
 
 
 def _item(result: ImportResult) -> Body:

@@ -24,7 +24,7 @@ from credentials.application.credentials import Credentials
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken, TooManyCredentials
 from credentials.domain.imported_names import names_for
-from registries.input.docker_config import ConfigEntry, EntryProblem
+from registries.input.config_entry import ConfigEntry, EntryProblem
 from registries.input.new_secret import NewSecret, secret_of_entry
 
 ImportStatus = Literal["created", "duplicate", "unsupported", "invalid", "failed"]

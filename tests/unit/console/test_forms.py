@@ -312,10 +312,14 @@ def test_an_import_shows_the_result_of_each_entry(signed_in: Browser, api: FakeA
         {**entry, "key": "entry 2", "registry_host": None, "status": "unsupported", "credential_id": None}
         | {"reason": "a <helper> keeps it"},
     ]
-    api.answers["POST", f"{ACCOUNT}/imports"] = (200, {"items": items, "dry_run": False})
+    left_out = [{"name": "shop/db", "reason": "its type is Opaque"}]
+    answer = {"items": items, "left_out": left_out, "more_left_out": 7, "dry_run": False}
+    api.answers["POST", f"{ACCOUNT}/imports"] = (200, answer)
     shown = signed_in.send(where, docker_config=CANARY, restricted="yes", projects="shop", name_prefix="ci")
     assert "a &lt;helper&gt; keeps it" in shown.text
     assert "1 created" in shown.text
+    assert "its type is Opaque" in shown.text
+    assert "and 7 more" in shown.text
     assert CANARY not in shown.text
     assert "IDEMPOTENCY_KEY" in api.last("POST").headers
     assert api.last("POST").body == {

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from chassis.invalid_input import InvalidInput
-from registries.input.docker_config import MAX_ENTRIES, ConfigEntry, read_docker_config, single_login
+from registries.input.config_entry import ConfigEntry
+from registries.input.docker_config import MAX_ENTRIES, read_docker_config, single_login
 from tests.support.keyfiles import keyfile
 
 

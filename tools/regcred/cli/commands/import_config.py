@@ -23,7 +23,8 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
     epilog=examples(
         "regcred import --dry-run",
         "regcred import --project shop --name-prefix shop",
-        "kubectl get secret pull -o json | regcred import -",
+        "kubectl get secret pull -o yaml | regcred import -",
+        "kubectl get secrets -o json --field-selector type=kubernetes.io/dockerconfigjson | regcred import -",
     ),
 )
 @click.argument("file", type=_FILE, required=False)
@@ -52,8 +53,10 @@ def import_config(
 ) -> None:
     """Import every login of a Docker config.json (FILE, - is stdin).
 
-    Without FILE it reads the file of `docker login` on this machine. A Kubernetes pull secret works as well.
-    Existing credentials do not change. Exit code 1: an entry could not be stored, or there was none.
+    Without FILE it reads the file of `docker login` on this machine. Kubernetes pull secrets work as well: a
+    manifest, a List or several documents, as kubectl prints them in JSON or YAML. Secrets of other types are
+    left out. Existing credentials do not change. Exit code 1: an entry could not be stored, or there was
+    none.
     """
     body: Json = {
         "docker_config": read_document(file or str(_docker_config_path())),
@@ -70,6 +73,7 @@ def import_config(
     else:
         print_table(_HEADERS, (_row(item, dry_run=dry_run) for item in items))
         notice(_summary(items, dry_run=dry_run))
+        _print_left_out(command.body)
     if not _succeeded(items):
         raise click.exceptions.Exit(FAILED)
 
@@ -92,6 +96,18 @@ def _summary(items: Iterable[Json], *, dry_run: bool) -> str:
     counted = Counter(str(item["status"]) for item in items)
     text = ", ".join(f"{number} {status}" for status, number in counted.items())
     return f"dry run, nothing was stored; without --dry-run: {text}" if dry_run else text
+
+
+def _print_left_out(result: Json) -> None:
+    """Name the Secrets that were left out; a server of 0.9.0 lists none."""
+    left_out: list[Json] = result.get("left_out", [])
+    further = result.get("more_left_out", 0)
+    if left_out:
+        notice(f"{len(left_out) + further} left out:")
+    for secret in left_out:
+        notice(f"  {secret['name']}: {secret['reason']}")
+    if further:
+        notice(f"  and {further} more")
 
 
 def _succeeded(items: list[Json]) -> bool:
