@@ -10,6 +10,7 @@ from chassis.observability.exposition import Exposition
 from chassis.runtime.readiness import Check, readiness
 from chassis.web import (
     authentication,
+    deprecation,
     docs,
     interface,
     limits,
@@ -64,6 +65,7 @@ def create_app(
     request_telemetry.install(app)  # before authentication, so that refused requests are logged
     authentication.install(app, authenticate, refused)
     query_parameters.install(app)
+    deprecation.install(app)
     return app
 
 

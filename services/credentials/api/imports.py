@@ -7,6 +7,7 @@ from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem
+from chassis.web import deprecation
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, describes
@@ -138,6 +139,8 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
 
 def _is_dry_run(of_body: bool | None, of_query: bool | None) -> bool:
     """Whether nothing is stored. Raises `Problem` if body and query contradict each other."""
+    if of_body is not None:
+        deprecation.used("ImportInput.dry_run")
     if of_body is not None and of_query is not None and of_body is not of_query:
         detail = "dry_run of the query and of the body contradict each other"
         raise invalid([FieldProblem("/dry_run", "contradiction", detail)])
