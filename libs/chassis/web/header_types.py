@@ -51,6 +51,16 @@ RESPONSE_HEADERS = {
     "Regcred-Position": HeaderType(
         "The event that the command wrote, for `Regcred-Wait-For`.", _POSITION, _EXAMPLE_POSITION
     ),
+    "Deprecation": HeaderType(
+        "Since when something that the request uses is deprecated (RFC 9745); otherwise not sent.",
+        {"type": "string", "pattern": "^@[0-9]+$"},
+        "@1796083200",
+    ),
+    "Sunset": HeaderType(
+        "The earliest time at which that goes away (RFC 8594). Only sent with `Deprecation`.",
+        _TEXT,
+        "Wed, 01 Dec 2027 00:00:00 GMT",
+    ),
     "Idempotency-Replayed": HeaderType(
         "Present if the response is that of an earlier request under the same `Idempotency-Key`.",
         {"type": "string", "enum": ["true"]},

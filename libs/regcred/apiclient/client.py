@@ -145,9 +145,11 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         more = {"Prefer": prefer, "Regcred-On-Behalf-Of": on_behalf_of}
         return self._response(self._request("POST", path, {**headers, **more}, body=body), repeat=True)
 
-    def post_once(self, path: str, body: Json | None = None) -> ApiResponse:
+    def post_once(
+        self, path: str, body: Json | None = None, parameters: Parameters | None = None
+    ) -> ApiResponse:
         """Send a command without an idempotency key, once."""
-        return self._response(self._request("POST", path, {}, body=body), repeat=False)
+        return self._response(self._request("POST", path, {}, body=body, parameters=parameters), repeat=False)
 
     def change(
         self,

@@ -42,8 +42,9 @@ def import_docker_config(account: str) -> str | tuple[str, int]:
         "docker_config": secret_input.document("docker_config"),
         "name_prefix": form.value("name_prefix").strip(),
         "restrictions": restrictions(),
-        "dry_run": preview,
     }
+    if preview:
+        body["dry_run"] = True
     path = account_path(account, "imports")
     result, status = None, int(HTTPStatus.OK)
     try:

@@ -106,6 +106,8 @@ def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) ->
     @describes(
         COMMAND,
         IDEMPOTENT,
+        sends=["Deprecation", "Sunset"],
+        sends_refused=["Deprecation", "Sunset"],
         example={
             "docker_config": {"auths": {"ghcr.io": {"auth": "b2N0bzpnaHBfZXhhbXBsZQ=="}}},
             "name_prefix": "ci",

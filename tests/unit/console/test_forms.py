@@ -326,7 +326,6 @@ def test_an_import_shows_the_result_of_each_entry(signed_in: Browser, api: FakeA
         "docker_config": CANARY,
         "name_prefix": "ci",
         "restrictions": {"restricted": True, "projects": ["shop"]},
-        "dry_run": False,
     }
 
 

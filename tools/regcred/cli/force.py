@@ -8,6 +8,7 @@ import click
 
 from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
+from regcred.cli.dry_run import check_dry_run
 from regcred.cli.session import CliSession
 from regcred.cli.usage import show_impact
 
@@ -66,10 +67,7 @@ def show_dry_run(session: CliSession, found: ApiResponse, method: str, part: str
     Raises:
         click.ClickException: the server would make the change, because it has no dry run of it.
     """
-    operation = session.api.get("/openapi.json").body["paths"].get(_CREDENTIAL + part, {})
-    parameters = operation.get(method.lower(), {}).get("parameters", [])
-    if not any(parameter.get("name") == "dry_run" for parameter in parameters):
-        raise click.ClickException("this server has no dry run of that command; nothing was changed")
+    check_dry_run(session, method, _CREDENTIAL + part)
     path = session.path("credentials", found.body["id"]) + part
     impact = session.api.change(method, path, found.etag, body, {"dry_run": "true"})
     show_impact(session, found.body["name"], impact)

@@ -5,10 +5,15 @@ from typing import Any
 import click
 
 from regcred.cli.details_input import details_of, details_options
+from regcred.cli.dry_run import DRY_RUN, show_would_be
+from regcred.cli.dry_run import dry_run as dry_run_of
 from regcred.cli.examples import examples
 from regcred.cli.login_input import login_of, login_options
 from regcred.cli.outcome import settle, wait_option
+from regcred.cli.presentation import credential_fields
 from regcred.cli.session import CliSession, of_account
+
+_ROUTE = "/v1/accounts/{account_id}/credentials"
 
 
 @click.command(
@@ -32,6 +37,7 @@ from regcred.cli.session import CliSession, of_account
     "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeatable."
 )
 @click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
+@DRY_RUN
 @wait_option(600)
 @of_account
 def add(
@@ -41,6 +47,7 @@ def add(
     name: str,
     projects: tuple[str, ...],
     restricted: bool,
+    dry_run: bool,
     wait: int,
     **given: Any,
 ) -> None:
@@ -54,4 +61,9 @@ def add(
         **login_of(given),
         "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
     }
-    settle(session, session.api.post(session.path("credentials"), body), "saved", wait=wait)
+    path = session.path("credentials")
+    if dry_run:
+        would_be = dry_run_of(session, "POST", _ROUTE, path, body).body
+        show_would_be(session, would_be, credential_fields(would_be), f"{name} would be saved and verified")
+        return
+    settle(session, session.api.post(path, body), "saved", wait=wait)

@@ -2,9 +2,11 @@
 
 import click
 
+from regcred.cli.dry_run import DRY_RUN, show_would_be
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find, read_back
 from regcred.cli.output import notice, print_json
+from regcred.cli.presentation import credential_fields
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 from regcred.cli.usage import show_impact
@@ -47,12 +49,19 @@ def freeze(session: CliSession, /, *, credentials: tuple[str, ...], reason: str,
 @click.command("thaw", epilog=examples("regcred credentials thaw team-ghcr --reason 'it was rotated'"))
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option("--reason", metavar="TEXT", help="For the audit trail.")
+@DRY_RUN
 @of_account
-def thaw(session: CliSession, /, *, credential: str, reason: str | None) -> None:
+def thaw(session: CliSession, /, *, credential: str, reason: str | None, dry_run: bool) -> None:
     """Issue the secret of a frozen credential again."""
     found = find(session, credential)
     path = session.path("credentials", found.body["id"], "thaw")
-    after = read_back(session, session.api.change("POST", path, found.etag, {"reason": reason}))
+    parameters = {"dry_run": "true" if dry_run else None}
+    command = session.api.change("POST", path, found.etag, {"reason": reason}, parameters)
+    if dry_run:
+        what = f"the secret of {found.body['name']} would be issued again"
+        show_would_be(session, command.body, credential_fields(command.body), what)
+        return
+    after = read_back(session, command)
     if session.as_json:
         print_json(after)
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from regcred.apiclient.transport import Json
+from regcred.cli.dry_run import has_dry_run
 from regcred.cli.examples import examples
 from regcred.cli.lookup import await_read_models
 from regcred.cli.output import notice, print_json, print_table
@@ -15,6 +16,7 @@ from regcred.cli.secret_input import read_document
 from regcred.cli.session import FAILED, CliSession, of_account
 
 _HEADERS = ("REGISTRY", "STATUS", "NAME", "REASON", "ID")
+_ROUTE = "/v1/accounts/{account_id}/imports"
 _FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
@@ -63,9 +65,14 @@ def import_config(
         "scope": {"pull": pull, "push": push},
         "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
         "name_prefix": name_prefix,
-        "dry_run": dry_run,
     }
-    command = session.api.post(session.path("imports"), body)
+    path = session.path("imports")
+    if not dry_run:
+        command = session.api.post(path, body)
+    elif has_dry_run(session, "POST", _ROUTE):
+        command = session.api.post_once(path, body, {"dry_run": "true"})
+    else:  # 0.9.0 has it in the body
+        command = session.api.post_once(path, {**body, "dry_run": True})
     await_read_models(session, command)
     items: list[Json] = command.body["items"]
     if session.as_json:

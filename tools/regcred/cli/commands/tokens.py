@@ -8,6 +8,8 @@ from regcred.apiclient.paths import segment
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
 from regcred.cli.confirmation import YES, confirm
+from regcred.cli.dry_run import DRY_RUN, show_would_be
+from regcred.cli.dry_run import dry_run as dry_run_of
 from regcred.cli.examples import examples
 from regcred.cli.files import new_private
 from regcred.cli.moments import moment_option
@@ -62,6 +64,7 @@ def tokens() -> None:
 @click.option(
     "--output", type=_OUTPUT, metavar="FILE", help="A new file (0600) for the token; default: stdout."
 )
+@DRY_RUN
 @of_no_account
 def make(
     session: CliSession,
@@ -74,6 +77,7 @@ def make(
     projects: tuple[str, ...],
     expires_at: str | None,
     output: Path | None,
+    dry_run: bool,
 ) -> None:
     """Create a token. It is shown only now: regcred stores a hash."""
     if bool(accounts) == every_account:
@@ -85,6 +89,10 @@ def make(
         "projects": list(projects) or None,
         "expires_at": expires_at,
     }
+    if dry_run:
+        would_be = dry_run_of(session, "POST", _PATH, _PATH, body).body
+        _show_would_be(session, would_be, f"token {name} would be created")
+        return
     if output is None:
         _show_token(session, session.api.post(_PATH, body).body)
         return
@@ -111,14 +119,20 @@ def list_tokens(session: CliSession) -> None:
 @tokens.command("revoke")
 @click.argument("token_id", metavar="ID")
 @YES
+@DRY_RUN
 @of_no_account
-def revoke(session: CliSession, /, *, token_id: str, yes: bool) -> None:
+def revoke(session: CliSession, /, *, token_id: str, yes: bool, dry_run: bool) -> None:
     """Revoke a token permanently.
 
     It is refused everywhere within two seconds.
     """
+    path = f"{_PATH}/{segment(token_id)}"
+    if dry_run:
+        would_be = dry_run_of(session, "DELETE", f"{_PATH}/{{token_id}}", path).body
+        _show_would_be(session, would_be, f"token {token_id} would be revoked")
+        return
     confirm(f"Revoke token {shown(token_id)} permanently?", yes=yes)
-    session.api.change("DELETE", f"{_PATH}/{segment(token_id)}", None)
+    session.api.change("DELETE", path, None)
     if session.as_json:
         print_json({"id": token_id, "revoked": True})
     else:
@@ -131,6 +145,11 @@ def _show_token(session: CliSession, token: Json) -> None:
         return
     notice(f"token {token['id']} is created; it is shown only once")
     click.echo(token["token"])
+
+
+def _show_would_be(session: CliSession, token: Json, what: str) -> None:
+    fields = [(header.lower(), value) for header, value in zip(_HEADERS, _row(token), strict=True)]
+    show_would_be(session, token, fields, what)
 
 
 def _row(token: Json) -> tuple[object, ...]:

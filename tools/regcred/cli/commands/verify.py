@@ -2,6 +2,8 @@
 
 import click
 
+from regcred.cli.dry_run import DRY_RUN, show_would_be
+from regcred.cli.dry_run import dry_run as dry_run_of
 from regcred.cli.examples import examples
 from regcred.cli.lookup import await_read_models, find
 from regcred.cli.outcome import leave, wait_option
@@ -10,6 +12,7 @@ from regcred.cli.presentation import verification_fields
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 
+_ROUTE = "/v1/accounts/{account_id}/credentials/{credential_id}/verifications"
 _LONGEST = 30  # seconds; the longest wait of the API
 
 
@@ -22,9 +25,10 @@ _LONGEST = 30  # seconds; the longest wait of the API
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
+@DRY_RUN
 @wait_option(_LONGEST)
 @of_account
-def verify(session: CliSession, /, *, credential: str, image: str | None, wait: int) -> None:
+def verify(session: CliSession, /, *, credential: str, image: str | None, dry_run: bool, wait: int) -> None:
     """Log in to the registry again.
 
     With --image, exit code 3 also means that the login cannot pull that image, or cannot push to it although
@@ -33,6 +37,11 @@ def verify(session: CliSession, /, *, credential: str, image: str | None, wait: 
     found = find(session, credential).body
     path = session.path("credentials", found["id"], "verifications")
     body = {"image": image} if image else None
+    if dry_run:
+        would_be = dry_run_of(session, "POST", _ROUTE, path, body or {}).body
+        fields = [("name", found["name"]), ("secret_version", would_be["secret_version"])]
+        show_would_be(session, would_be, fields, "it would be verified again")
+        return
     command = session.api.post(path, body, prefer=f"wait={wait}" if wait else None)
     await_read_models(session, command)
     verification = command.body
