@@ -31,6 +31,7 @@ BIN = Path(sys.executable).parent
 # The clients that Debian does not have. `.ci/run` installs the same versions.
 GO_CLIENTS = {
     "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+    "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
     "oras": "oras.land/oras/cmd/oras@v1.2.3",
 }
 SYSTEM_PYTHON = "/usr/bin/python3"  # with the package python3-docker of Debian
@@ -256,8 +257,56 @@ def test_oras_pulls_through_the_helper(machine: Machine, registry_address: str, 
     assert pulled.returncode == 0, pulled.stderr
 
 
+def helm(machine: Machine, config: Path, *command: str) -> Done:
+    return machine.run("helm", *command, "--plain-http", "--registry-config", str(config))
+
+
 @pytest.mark.clients
-@pytest.mark.parametrize("client", ["podman", "skopeo", "oras", "docker"])
+def test_helm_pulls_charts_with_an_issued_login_and_through_the_helper(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
+    need("helm")
+    chart, login = tmp_path / "chart", tmp_path / "login.json"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: front\nversion: 1.0.0\n")
+    assert machine.run("helm", "package", str(chart), "--destination", str(tmp_path)).returncode == 0
+    machine.add("team", registry_address)
+    basic = machine.client.post(
+        f"/v1/accounts/{machine.account}/pull-secrets",
+        json={
+            "repository": f"{registry_address}/team/front",
+            "project_id": "shop",
+            "workload": {"kind": "job", "name": "helm"},
+            "format": "basic",
+        },
+    ).json()["basic"]
+    user = ("--username", basic["username"], "--password", basic["password"])
+    for command in (
+        ("registry", "login", registry_address, *user),
+        ("push", str(tmp_path / "front-1.0.0.tgz"), f"oci://{registry_address}/team"),
+    ):
+        done = helm(machine, login, *command)
+        assert done.returncode == 0, done.stderr
+
+    pull = ("pull", f"oci://{registry_address}/team/front", "--version", "1.0.0", "--destination")
+    nobody = tmp_path / "nobody.json"
+    nobody.write_text("{}")
+    assert helm(machine, nobody, *pull, str(tmp_path / "nobody")).returncode != 0
+    for name, config in {"login": login, "helper": machine.everywhere() / "config.json"}.items():
+        (tmp_path / name).mkdir()
+        pulled = helm(machine, config, *pull, str(tmp_path / name))
+        assert pulled.returncode == 0, pulled.stderr
+        assert (tmp_path / name / "front-1.0.0.tgz").exists()
+    assert machine.uses()[0] == (
+        "secret.issued",
+        f"{registry_address}/*",
+        "shop",
+        "deployment/storefront",
+    )
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("client", ["podman", "skopeo", "oras", "helm", "docker"])
 def test_a_client_logs_out_without_a_change(client: str, machine: Machine, registry_address: str) -> None:
     need(client)
     machine.add("team", registry_address)
@@ -266,9 +315,11 @@ def test_a_client_logs_out_without_a_change(client: str, machine: Machine, regis
         "podman": ("--authfile", str(machine.auth_file)),
         "skopeo": ("--authfile", str(machine.auth_file)),
         "oras": ("--registry-config", str(config / "config.json")),
+        "helm": ("--registry-config", str(config / "config.json")),
         "docker": (),
     }
-    done = machine.run(client, "logout", *options[client], registry_address, DOCKER_CONFIG=str(config))
+    command = ("helm", "registry") if client == "helm" else (client,)
+    done = machine.run(*command, "logout", *options[client], registry_address, DOCKER_CONFIG=str(config))
     assert done.returncode == 0, done.stderr
     assert machine.helper("get", stdin=registry_address).returncode == 0
 

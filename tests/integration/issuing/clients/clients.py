@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,46 @@ def go_clients(lookups: Sequence[tuple[str, Lookup]], folder: Path) -> list[str]
     return found
 
 
+def helm(lookups: Sequence[Lookup], folder: Path) -> list[str]:
+    """The login that `helm pull oci://` sends to a registry. Each request goes to a proxy that asks for one."""
+    helm_program = needed("helm")
+
+    def pulled(numbered: tuple[int, Lookup]) -> str:
+        number, lookup = numbered
+        home = folder / f"helm-{number}"
+        home.mkdir()
+        config = home / "config.json"
+        config.write_text(json.dumps(lookup.secret))
+        with _proxy() as (address, usernames):
+            environment = {"HOME": str(home), "HTTP_PROXY": address, "PATH": os.environ["PATH"]}
+            chart = f"oci://{normalised(lookup.image)}"
+            command = [
+                helm_program,
+                "pull",
+                chart,
+                "--version",
+                "1.0.0",
+                "--plain-http",
+                "--registry-config",
+                config,
+            ]
+            done = subprocess.run(
+                [*command, str(config)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+                env=environment,
+                cwd=home,
+            )
+            assert done.returncode != 0, "the proxy has no chart"
+            assert usernames, done.stderr
+        return usernames[-1]
+
+    with ThreadPoolExecutor(4) as threads:
+        return list(threads.map(pulled, enumerate(lookups)))
+
+
 def needed(name: str) -> str:
     """Return the path of a client's program."""
     found = program(name)
@@ -164,6 +205,41 @@ class _Engine(BaseHTTPRequestHandler):
 
     def log_message(self, *_arguments: object) -> None:
         """Log nothing: standard error is that of the tests."""
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """An HTTP proxy that answers for every registry: it asks for a login, records it, and has nothing."""
+
+    protocol_version = "HTTP/1.1"
+    usernames: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        login = base64.b64decode(encoded).decode() if scheme == "Basic" else ""
+        self.usernames.append(login.partition(":")[0])
+        self.send_response(404 if login else 401)
+        if not login:
+            self.send_header("WWW-Authenticate", 'Basic realm="registry"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing: standard error is that of the tests."""
+
+
+@contextmanager
+def _proxy() -> Iterator[tuple[str, list[str]]]:
+    usernames: list[str] = []
+    handler = type("Proxy", (_Proxy,), {"usernames": usernames})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", usernames
+        finally:
+            server.shutdown()
 
 
 @contextmanager

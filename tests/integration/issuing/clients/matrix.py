@@ -106,6 +106,7 @@ VERSIONS: dict[str, str] = {
     "Docker": "28.2.2",
     "docker-py": "7.2.0",
     "oras": "oras-go 2.7.0",
+    "Helm": "3.22.0",
     "Podman": "4.3.1",
     "Skopeo": "1.9.3",
     "kubelet": "the keyring of Kubernetes 1.35.4",
@@ -120,7 +121,7 @@ def markdown() -> str:
 
 
 def _lookups() -> Iterator[str]:
-    yield "| credentials of the host | images of one request | Docker, docker-py, oras | other clients |"
+    yield "| credentials of the host | images of one request | Docker, docker-py, oras, Helm | other clients |"
     yield "|---|---|---|---|"
     for credentials, requests in groupby(REQUESTS, key=lambda request: request.credentials):
         first = credentials

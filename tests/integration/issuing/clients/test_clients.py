@@ -104,7 +104,7 @@ def compare(found: list[str], expected: Sequence[Expected]) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("ask", [clients.docker, clients.docker_py])
+@pytest.mark.parametrize("ask", [clients.docker, clients.docker_py, clients.helm])
 def test_clients_that_look_up_hosts(ask: Ask, asking: Callable[..., Json], tmp_path: Path) -> None:
     expected = list(of_hosts(asking))
     compare(ask([one.lookup for one in expected], tmp_path), expected)
