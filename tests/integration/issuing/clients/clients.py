@@ -104,18 +104,9 @@ def helm(lookups: Sequence[Lookup], folder: Path) -> list[str]:
         with _proxy() as (address, usernames):
             environment = {"HOME": str(home), "HTTP_PROXY": address, "PATH": os.environ["PATH"]}
             chart = f"oci://{normalised(lookup.image)}"
-            command = [
-                helm_program,
-                "pull",
-                chart,
-                "--version",
-                "1.0.0",
-                "--plain-http",
-                "--registry-config",
-                config,
-            ]
+            pull = [helm_program, "pull", chart, "--version", "1.0.0", "--plain-http"]
             done = subprocess.run(
-                [*command, str(config)],
+                [*pull, "--registry-config", str(config)],
                 capture_output=True,
                 text=True,
                 check=False,
