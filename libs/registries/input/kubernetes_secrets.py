@@ -41,7 +41,7 @@ def secrets_in(objects: Iterable[object]) -> Iterator[FoundSecret]:
         kind, type_ = fields.get("kind"), fields.get("type")
         if kind != "Secret":
             yield FoundSecret(name, None, f"it is a {_shown(kind, _KIND, 'document')} and not a Secret")
-        elif type_ not in _TYPES:
+        elif not isinstance(type_, str) or type_ not in _TYPES:
             of_type = f"its type is {_shown(type_, _TYPE, 'another one')}"
             yield FoundSecret(name, None, f"{of_type} and not kubernetes.io/dockerconfigjson")
         elif (config := config_of(fields)) is None:
@@ -61,7 +61,8 @@ def config_of(document: dict[str, Any]) -> str | None:
 
 
 def _is_list(document: dict[str, Any]) -> bool:
-    return document.get("kind") in _LISTS
+    kind = document.get("kind")
+    return isinstance(kind, str) and kind in _LISTS
 
 
 def _items(document: dict[str, Any]) -> list[object]:

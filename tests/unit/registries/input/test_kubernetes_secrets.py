@@ -114,6 +114,14 @@ def test_what_is_no_secret_is_left_out_and_reveals_nothing() -> None:
     assert refusal.value.problems[0].code == "no_entries"
 
 
+def test_fields_of_another_type_are_no_names() -> None:
+    odd = {"kind": "Secret", "type": {}, "metadata": {"name": [], "namespace": {}}}
+    file = read_config_file(listed({"kind": {}}, odd, {"metadata": []}))
+    assert [left.name for left in file.left_out] == ["object 1", "object 2", "object 3"]
+    with pytest.raises(InvalidInput):
+        read_config_file({"kind": {}, "items": [1]})
+
+
 def test_users_of_several_secrets_are_independent() -> None:
     file = read_config_file(
         listed(
