@@ -498,6 +498,36 @@ def test_the_kubelet_provider_issues_and_refuses(
     ]
 
 
+def test_a_service_account_selects_one_of_the_accounts_of_a_node(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
+    """Each has a token of its own, and what a pod selects grants nothing."""
+    machine.add("of-the-first", registry_address)
+    other = replace(machine, account=f"{machine.account}-other")
+    other.add("of-the-other", registry_address)
+    image = f"{registry_address}/team/app"
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f'address = "{machine.client.base_url}"\nproject = "shop"\n'
+        f'[accounts.{machine.account}]\ntoken_file = "first"\n'
+        f'[accounts.{other.account}]\ntoken_file = "other"\n'
+    )
+    for name, one in (("first", machine), ("other", other)):
+        Path(one.limited_token("shop", "secrets:issue")).rename(tmp_path / name)
+
+    def pull(account: str | None) -> Done:
+        annotations = {} if account is None else {"regcred/account": account}
+        return machine.kubelet(image, "--config", str(file), serviceAccountAnnotations=annotations)
+
+    for one in (machine, other):
+        selected = pull(one.account)
+        assert selected.returncode == 0, selected.stderr
+        assert next(action for action, *_ in one.uses()) == "secret.issued"
+    assert "does not have" in pull("umbrella").stderr
+    assert "no account" in pull(None).stderr
+    assert {pull("umbrella").stdout, pull(None).stdout} == {""}
+
+
 def test_the_kubelet_provider_reads_its_own_configuration_file(
     machine: Machine, registry_address: str, tmp_path: Path
 ) -> None:

@@ -97,7 +97,9 @@ def service_account_token(claims: object) -> str:
 
 
 def test_requests_of_the_kubelet_are_read() -> None:
-    plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, credential=None, workload=None)
+    plain = ProviderRequest(
+        image="ghcr.io/acme/shop", account=None, project=None, credential=None, workload=None
+    )
     assert kubelet.request(json.dumps(REQUEST).encode()) == plain
     claims = {"kubernetes.io": {"namespace": "prod", "serviceaccount": {"name": "web"}}}
     whole = {
@@ -106,7 +108,11 @@ def test_requests_of_the_kubelet_are_read() -> None:
         "serviceAccountAnnotations": {"regcred/project": "shop", "regcred/credential": "Hub", "other": "x"},
     }
     assert kubelet.request(json.dumps(whole).encode()) == ProviderRequest(
-        image="ghcr.io/acme/shop", project="shop", credential="Hub", workload="serviceaccount/prod/web"
+        image="ghcr.io/acme/shop",
+        account=None,
+        project="shop",
+        credential="Hub",
+        workload="serviceaccount/prod/web",
     )
 
 

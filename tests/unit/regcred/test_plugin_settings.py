@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regcred.apiclient.errors import ConfigurationError
-from regcred.plugins.settings import read_caller
+from regcred.plugins.settings import Caller, read_caller
 from tests.support.servers import ROOT
 
 FILE = 'address = "https://reg.example.com/"\ntoken_file = "token"\naccount = "acme"\nproject = "shop"\n'
@@ -144,3 +144,73 @@ def test_a_missing_file_is_reported(home: Path, tmp_path: Path) -> None:
         read_caller({"REGCRED_TOKEN_FILE": token}, hostname="h")
     with pytest.raises(ConfigurationError, match="No such file"):
         read_caller({"REGCRED_HELPER_CONFIG": str(tmp_path / "none.toml")}, hostname="h")
+
+
+ACCOUNTS = """
+allow_not_eligible = true
+[accounts.umbrella]
+token_file = "umbrella.token"
+project = "lab"
+[accounts.initech]
+"""
+
+
+def _selecting(file: Path, account: str | None, project: str | None = None) -> Caller:
+    overrides = {"REGCRED_ACCOUNT": account, "REGCRED_PROJECT": project}
+    return read_caller({}, hostname="node", config=file, overrides=overrides)
+
+
+@pytest.fixture
+def node(home: Path) -> Path:
+    """The file of a node of three accounts."""
+    file = home / ".config" / "regcred" / "node.toml"
+    file.write_text(FILE + ACCOUNTS)
+    file.with_name("umbrella.token").write_text("token-of-umbrella")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("account", "project", "expected"),
+    [
+        (None, None, ("acme", "shop", "a-token")),
+        ("acme", None, ("acme", "shop", "a-token")),
+        ("umbrella", None, ("umbrella", "lab", "token-of-umbrella")),
+        ("umbrella", "web", ("umbrella", "web", "token-of-umbrella")),
+        ("initech", None, ("initech", "shop", "a-token")),
+    ],
+)
+def test_a_pod_selects_one_of_the_accounts_of_the_node(
+    node: Path, account: str | None, project: str | None, expected: tuple[str, str, str]
+) -> None:
+    found = _selecting(node, account, project)
+    assert (found.account, found.project, found.connection.token.reveal()) == expected
+    assert found.allow_not_eligible
+
+
+@pytest.mark.parametrize("account", ["hooli", "Umbrella", "", "../umbrella"])
+def test_a_pod_selects_no_account_that_the_node_does_not_have(node: Path, account: str) -> None:
+    with pytest.raises(ConfigurationError, match="does not have"):
+        _selecting(node, account)
+
+
+def test_a_pod_without_an_account_is_refused_if_the_node_has_no_default(node: Path) -> None:
+    node.write_text(node.read_text().replace('account = "acme"\n', ""))
+    with pytest.raises(ConfigurationError, match="no account"):
+        _selecting(node, None)
+    assert _selecting(node, "umbrella").account == "umbrella"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('accounts = "umbrella"', "accounts must have a table for each account"),
+        ("[accounts]\numbrella = 1", "accounts must have a table for each account"),
+        ('[accounts.umbrella]\naddress = "http://x"', "unknown entry in accounts.umbrella"),
+        ("[accounts.umbrella]\nproject = 1", "accounts.umbrella.project must be text in quotes"),
+    ],
+)
+def test_a_wrong_table_of_an_account_is_named(home: Path, text: str, said: str) -> None:
+    file = home / ".config" / "regcred" / "helper.toml"
+    file.write_text(FILE + text)
+    with pytest.raises(ConfigurationError, match=said):
+        read_caller({"HOME": str(home)}, hostname="node")

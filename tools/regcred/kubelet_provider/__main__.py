@@ -48,6 +48,7 @@ def _options() -> ArgumentParser:
 
 def _response(provider_request: ProviderRequest, config: Path | None) -> Json:
     of_pod = {
+        "REGCRED_ACCOUNT": provider_request.account,
         "REGCRED_PROJECT": provider_request.project,
         "REGCRED_CREDENTIAL": provider_request.credential,
         "REGCRED_WORKLOAD": provider_request.workload,

@@ -12,6 +12,7 @@ from regcred.plugins.image import repository
 Json = dict[str, Any]
 
 API_VERSION = "credentialprovider.kubelet.k8s.io/v1"
+ACCOUNT_ANNOTATION = "regcred/account"
 PROJECT_ANNOTATION = "regcred/project"
 CREDENTIAL_ANNOTATION = "regcred/credential"
 _MAX_WORKLOAD = 253  # characters of the name of a workload
@@ -26,11 +27,12 @@ class InvalidRequest(ClientError):
 class ProviderRequest:
     """A request for the login of an image.
 
-    `project`, `credential` (its name or id) and `workload` (the service account) are set if the kubelet is
-    configured to send them.
+    `account`, `project`, `credential` (its name or id) and `workload` (the service account) are set if the
+    kubelet is configured to send them.
     """
 
     image: str
+    account: str | None
     project: str | None
     credential: str | None
     workload: str | None
@@ -47,13 +49,14 @@ def request(text: bytes) -> ProviderRequest:
         if (document["apiVersion"], document["kind"]) != (API_VERSION, "CredentialProviderRequest"):
             raise InvalidRequest(f"a CredentialProviderRequest of {API_VERSION} is expected")
         annotations = document.get("serviceAccountAnnotations") or {}
-        project, credential = (
+        account, project, credential = (
             None if annotations.get(name) is None else _text(annotations[name])
-            for name in (PROJECT_ANNOTATION, CREDENTIAL_ANNOTATION)
+            for name in (ACCOUNT_ANNOTATION, PROJECT_ANNOTATION, CREDENTIAL_ANNOTATION)
         )
         token = document.get("serviceAccountToken")
         return ProviderRequest(
             image=_text(document["image"]),
+            account=account,
             project=project,
             credential=credential,
             workload=_workload(_text(token)) if token else None,

@@ -10,11 +10,22 @@ TOML. Its names are those of the variables, without `REGCRED_` and in lower case
     workload = "deployment/storefront"       # default: host/<name of the machine>
     operation = "push"                       # for builders; default: pull
     ca_file = "ca.crt"                       # authorities in addition to those of the system; like token_file
+
+A node of a cluster with several accounts has a table for each of them, with the settings that differ. The
+service account of a pod can select one of these accounts, and no other. `account` is then the one of pods
+that select none; without it their pulls are refused.
+
+    [accounts.acme]
+    token_file = "acme.token"
+
+    [accounts.umbrella]
+    token_file = "umbrella.token"
+    project = "lab"
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from regcred.apiclient.errors import ConfigurationError
@@ -22,7 +33,9 @@ from regcred.apiclient.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, 
 from regcred.apiclient.trust import CA_FILE
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
+_ACCOUNT, _ACCOUNTS = "REGCRED_ACCOUNT", "accounts"
 _BOOLEANS = ("allow_http", "allow_not_eligible")
+_OF_ACCOUNT = ("token_file", "project", "credential", "allow_not_eligible")
 _NAMES = (
     "address",
     "token_file",
@@ -38,6 +51,14 @@ _OPERATIONS = ("pull", "push")
 _YES = {"1", "true", "yes", "on"}
 _NO = {"", "0", "false", "no", "off"}
 _MAX_FILE = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as variables: those for every account, and those of each account."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +86,23 @@ def read_caller(
 
     `config` is a file that the user named by an argument, and takes precedence over the environment. Without
     it, the environment takes precedence over the file that `REGCRED_HELPER_CONFIG` names, otherwise over the
-    file of the user. Values of `overrides` take precedence over both.
+    file of the user. Values of `overrides` take precedence over both; an account of theirs must be one of
+    the file.
 
     Raises:
         ConfigurationError: a required setting is missing, or a setting is invalid.
     """
     file = config or _named_file(environment)
-    of_file = _read(file) if file else {}
-    layers = [environment, of_file] if config else [of_file, environment]
+    of_file = _read(file) if file else _File()
+    layers = [environment, of_file.settings] if config else [of_file.settings, environment]
     settings: dict[str, str] = {}
-    for layer in (*layers, overrides or {}):
+    for layer in layers:
         settings.update({name: value for name, value in layer.items() if value})
+    selected = {name: value for name, value in (overrides or {}).items() if value is not None}
+    account = _selected_account(settings.get(_ACCOUNT), selected.pop(_ACCOUNT, None), of_file, file)
+    settings.update({**account, **of_file.accounts.get(account.get(_ACCOUNT, ""), {})})
+    settings.update({name: value for name, value in selected.items() if value})
+    _needed(settings, _ACCOUNT, file)  # before the token, which is that of the account
     kind, slash, name = settings.get("REGCRED_WORKLOAD", f"host/{hostname}").partition("/")
     if not (kind and slash and name):
         raise ConfigurationError("REGCRED_WORKLOAD must look like deployment/storefront")
@@ -94,6 +121,22 @@ def read_caller(
         credential=settings.get("REGCRED_CREDENTIAL"),
         allow_not_eligible=_is_true(settings, "REGCRED_ALLOW_NOT_ELIGIBLE"),
     )
+
+
+def _selected_account(
+    default: str | None, selected: str | None, of_file: _File, file: Path | None
+) -> dict[str, str]:
+    """Return the variable of the account: the one that the pod selects, if the file has it, or the default.
+
+    Raises:
+        ConfigurationError: the file does not have the selected account.
+    """
+    if selected is not None and selected != default and selected not in of_file.accounts:
+        raise ConfigurationError(
+            f"the service account selects an account that {file or 'the configuration'} does not have"
+        )
+    account = selected or default
+    return {_ACCOUNT: account} if account else {}
 
 
 def _operation(settings: Mapping[str, str]) -> str:
@@ -123,8 +166,8 @@ def _named_file(environment: Mapping[str, str]) -> Path | None:
     return own if own.exists() else None
 
 
-def _read(file: Path) -> dict[str, str]:
-    """Read the file as variables. Messages do not quote its values."""
+def _read(file: Path) -> _File:
+    """Read the file. Messages do not quote its values."""
     try:
         with file.open("rb") as opened:
             values = tomllib.loads(opened.read(_MAX_FILE).decode())
@@ -132,13 +175,30 @@ def _read(file: Path) -> dict[str, str]:
         raise ConfigurationError(f"{file}: {error.strerror}") from None
     except ValueError:
         raise ConfigurationError(f"{file} is not TOML") from None
+    accounts = values.pop(_ACCOUNTS, {})
+    if not isinstance(accounts, dict) or not all(isinstance(one, dict) for one in accounts.values()):
+        raise ConfigurationError(f"{file}: {_ACCOUNTS} must have a table for each account")
+    return _File(
+        settings=_variables(values, file, _NAMES, ""),
+        accounts={
+            name: _variables(table, file, _OF_ACCOUNT, f"{_ACCOUNTS}.{name}.")
+            for name, table in accounts.items()
+        },
+    )
+
+
+def _variables(
+    values: Mapping[str, object], file: Path, known: tuple[str, ...], table: str
+) -> dict[str, str]:
+    """Return the entries of a table as variables. `table` is its name with a dot, for messages."""
     settings = {}
     for name, value in values.items():
-        if name not in _NAMES:
-            raise ConfigurationError(f"{file} has an unknown entry; known are {', '.join(_NAMES)}")
+        if name not in known:
+            where = f" in {table.rstrip('.')}" if table else ""
+            raise ConfigurationError(f"{file} has an unknown entry{where}; known are {', '.join(known)}")
         if not isinstance(value, bool if name in _BOOLEANS else str):
             wanted = "true or false" if name in _BOOLEANS else "text in quotes"
-            raise ConfigurationError(f"{file}: {name} must be {wanted}")
+            raise ConfigurationError(f"{file}: {table}{name} must be {wanted}")
         settings[f"REGCRED_{name.upper()}"] = str(value)
     for name in (TOKEN_FILE, CA_FILE):
         if name in settings:
