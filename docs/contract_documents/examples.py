@@ -14,6 +14,7 @@ from contracts.credential_events import (
     CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
     Details,
@@ -111,6 +112,7 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
         previous_expires_at=datetime(2026, 9, 1, tzinfo=UTC),
         previous_valid_until=datetime(2026, 3, 2, 9, 45, tzinfo=UTC),
     ),
+    CredentialSecretRolledBack(credential_id=CREDENTIAL, restored_version=1),
     CredentialRestrictionsChanged(
         credential_id=CREDENTIAL,
         restrictions=Restrictions(restricted=True, projects=("shop",)),

@@ -33,8 +33,22 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerSecret:
+    """The login that the last rotation replaced. Its secret can be read until `valid_until`."""
+
+    registry: Registry
+    username: str
+    secret: SecretReference
+    expires_at: datetime | None
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """The credential is stored. Unless it is frozen, the projects that its restrictions allow can use it."""
+    """The credential is stored. Unless it is frozen, the projects that its restrictions allow can use it.
+
+    `former` is the login that the last rotation replaced; `None` if there was no rotation.
+    """
 
     credential_id: UUID
     registry: Registry
@@ -43,6 +57,7 @@ class Active:
     details: Details
     restrictions: Restrictions
     frozen: bool = False
+    former: FormerSecret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,13 @@ def evolve(state: Credential, event: object) -> Credential:
                 username=event.username,
                 secret=event.secret,
                 details=replace(state.details, expires_at=event.expires_at),
+                former=FormerSecret(
+                    registry=event.previous_registry,
+                    username=event.previous_username,
+                    secret=event.previous_secret,
+                    expires_at=event.previous_expires_at,
+                    valid_until=event.previous_valid_until,
+                ),
             )
         case CredentialRestrictionsChanged() if isinstance(state, Active):
             return replace(state, restrictions=event.restrictions)

@@ -149,6 +149,18 @@ class CredentialSecretRotated:
     ]
 
 
+@event("credential.secret_rolled_back", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialSecretRolledBack:
+    """The rotation that follows restores the former secret, with its username, registry and expiry."""
+
+    credential_id: CredentialId
+    restored_version: Annotated[
+        SecretVersion,
+        Meta(description="The version that is restored. The rotation stores a copy of it as a new version."),
+    ]
+
+
 @event("credential.restrictions_changed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRestrictionsChanged:

@@ -52,6 +52,7 @@ ACTION = {
     "credential.added": "Added",
     "credential.details_changed": "Details changed",
     "credential.secret_rotated": "Secret rotated",
+    "credential.secret_rolled_back": "Rotation rolled back",
     "credential.restrictions_changed": "Restriction changed",
     "credential.access_withdrawn": "Access withdrawn",
     "credential.frozen": "Frozen",

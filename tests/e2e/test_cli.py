@@ -150,6 +150,8 @@ def test_a_credential_is_added_changed_verified_and_removed(client: Client) -> N
     rotated = client.json("credentials", "rotate", "ours", "--password-stdin", secret=PASSWORD)
     assert (rotated["secret_version"], rotated["username"]) == (2, USER)
     assert rotated["verification"]["status"] == "verified"
+    back = client.json("credentials", "rollback", "ours")
+    assert (back["secret_version"], back["verification"]["status"]) == (3, "verified")
     verification = client.json("credentials", "verify", "ours")
     assert (verification["status"], verification["trigger"]) == ("verified", "requested")
 

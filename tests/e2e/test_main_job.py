@@ -205,6 +205,29 @@ def test_a_credential_is_rotated_changed_restricted_and_removed(
     assert events[5]["after"]["name"] == "renamed"
 
 
+def test_a_wrong_rotation_is_rolled_back(client: httpx2.Client, running: Running, account: str) -> None:
+    credential = add(client, account, add_body("mine", running.registry.address, USER, PASSWORD)).json()
+    path = f"/v1/accounts/{account}/credentials/{credential['id']}"
+    assert settled(client, account, credential["id"])["verification"]["status"] == "verified"
+    wrong = {"credential": {"kind": "username_password", "username": "nobody", "password": "wrong"}}
+    rotated = client.put(f"{path}/secret", json=wrong, headers={"If-Match": '"1"'})
+    waiting(
+        lambda: client.get(path).json()["verification"]["status"] == "failed", "the wrong secret is refused"
+    )
+
+    rolled_back = client.post(f"{path}/secret/rollback", headers={"If-Match": rotated.headers["ETag"]})
+    assert rolled_back.status_code == 200, rolled_back.text
+    assert (rolled_back.json()["username"], rolled_back.json()["secret_version"]) == (USER, 3)
+    waiting(
+        lambda: client.get(path).json()["verification"]["status"] == "verified",
+        "the former secret is verified",
+    )
+    assert get_after(rolled_back, client, path).json()["username"] == USER
+    events = client.get(f"{path}/events").json()["items"]
+    [marked] = [event for event in events if event["action"] == "credential.secret_rolled_back"]
+    assert marked["after"] == {"restored_version": 1}
+
+
 def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, account: str) -> None:
     credential = add(client, account, add_body("gone", running.registry.address, USER, PASSWORD)).json()
     path = f"/v1/accounts/{account}/credentials/{credential['id']}"

@@ -10,7 +10,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.credential import Absent, Credential, Removed, fold
+from contracts.credential import Absent, Active, Credential, Removed, fold
 from contracts.credential_events import Restrictions, Scope
 from credentials.domain.commands import (
     UNCHANGED,
@@ -21,10 +21,12 @@ from credentials.domain.commands import (
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
+    RollBackSecret,
     RotateSecret,
     ThawCredential,
 )
 from credentials.domain.credential import Event, decide
+from credentials.domain.errors import FormerSecretGone, NoFormerSecret
 from tests.support.builders import EVERYBODY, GITHUB, ID, details, secret_reference
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -55,7 +57,13 @@ _commands: dict[type, st.SearchStrategy[Command]] = {
         username=_texts,
         secret=st.integers(1, 5).map(secret_reference),
         expires_at=_expiries,
-        previous_valid_until=st.just(NOW),
+        previous_valid_until=st.sampled_from([NOW, NOW + timedelta(hours=1)]),
+    ),
+    RollBackSecret: st.builds(
+        RollBackSecret,
+        secret=st.integers(6, 9).map(secret_reference),
+        at=st.just(NOW),
+        previous_valid_until=st.sampled_from([NOW, NOW + timedelta(hours=1)]),
     ),
     RestrictCredential: st.builds(
         RestrictCredential,
@@ -79,9 +87,38 @@ def test_the_newest_events_determine_a_credential(commands: list[Command]) -> No
     for command in [ADD, *commands]:
         if isinstance(state, Removed):
             break
-        new = decide(command, state)
+        try:
+            new = decide(command, state)
+        except NoFormerSecret:
+            assert isinstance(state, Active)
+            assert state.former is None
+            continue
+        except FormerSecretGone:
+            assert isinstance(state, Active)
+            assert state.former is not None
+            assert state.former.valid_until <= NOW
+            continue
+        if isinstance(command, RollBackSecret):
+            _assert_rolled_back(state, fold(new, state), command)
         events.extend(new)
         state = fold(new, state)
     newest = {type(event): number for number, event in enumerate(events)}
     determining = [events[number] for number in sorted({0, *newest.values()})]
     assert fold(determining) == fold(events) == state
+
+
+def _assert_rolled_back(before: Credential, after: Credential, command: RollBackSecret) -> None:
+    """The login is the former one, under a new version; everything else and the replaced login are preserved."""
+    assert isinstance(before, Active)
+    assert isinstance(after, Active)
+    assert before.former is not None
+    assert after.former is not None
+    former, replaced = before.former, after.former
+    assert (after.registry, after.username) == (former.registry, former.username)
+    assert after.details == replace(before.details, expires_at=former.expires_at)
+    assert (after.restrictions, after.secret) == (before.restrictions, command.secret)
+    assert (replaced.registry, replaced.username, replaced.secret) == (
+        before.registry,
+        before.username,
+        before.secret,
+    )

@@ -124,6 +124,11 @@ PROBLEMS = {
         "Workloads use the credential and would lose it, `users` names them. With "
         "`force=true` and a `reason` it is done anyway.",
     ),
+    "no_former_secret": ProblemType(409, "The secret was never rotated, so there is nothing to roll back."),
+    "former_secret_gone": ProblemType(
+        410,
+        "The grace of the last rotation is over, or the former secret cannot be read; rotate instead.",
+    ),
     "name_taken": ProblemType(409, "Another credential of the account has this name; case does not matter."),
     "if_match_required": ProblemType(428, "Changes need If-Match with the ETag that they are based on."),
     "stale_version": ProblemType(412, "The credential was changed in the meantime; read it again."),

@@ -1,12 +1,12 @@
-"""`POST …/credentials`, `PATCH …/credentials/{id}`, `PUT …/credentials/{id}/secret`."""
+"""`POST …/credentials`, `PATCH …/credentials/{id}`."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Response
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
 from chassis.bounded_list import BoundedList
@@ -17,14 +17,13 @@ from chassis.web.moment import Moment
 from contracts.credential import Active
 from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
-from credentials.api import verifications
+from credentials.api import rotation, verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning, respond
 from credentials.api.dry_run import DryRunArguments, WouldBeAddedSchema, would_be
 from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
-from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.domain import values
-from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
+from credentials.domain.commands import ChangeDetails
 from registries.input.new_secret import (
     CREDENTIAL_METADATA,
     PROVIDER_METADATA,
@@ -72,24 +71,6 @@ class ChangeSchema(Schema):
     scope = fields.Nested(ScopeSchema)
     repository_prefixes = BoundedList(fields.String(), most=MAX_PREFIXES)
     expires_at = Moment(allow_none=True)
-
-
-class RotateSchema(Schema):
-    """A new secret. The registry stays unless another one is named."""
-
-    credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
-    registry_url = fields.String(allow_none=True)
-    location = fields.String(allow_none=True)
-    expires_at = Moment(allow_none=True)
-    grace_seconds = fields.Integer(
-        strict=True,
-        load_default=int(DEFAULT_GRACE.total_seconds()),
-        validate=validate.Range(0, int(MAX_GRACE.total_seconds())),
-        metadata={
-            "description": "The time in which the previous secret can be read, for requests in progress. "
-            "0: it is destroyed at once. Pull secrets contain the new one from now on in any case."
-        },
-    )
 
 
 def blueprint(
@@ -147,57 +128,20 @@ def blueprint(
 
         While workloads that would lose it use it, this needs `force`.
         """
-        request = _change_request(account_id, arguments)
+        request = command_request(
+            account_id, dry_run=arguments["dry_run"], force_reason=force_reason(arguments)
+        )
 
         def command_for(credential: Active) -> ChangeDetails:
             return parse_change(body, now=request.now, registry_host=credential.registry.host)
 
         return changed_response(credentials.change(request, credential_id, expected_version(), command_for))
 
-    @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
-    @routes.arguments(RotateSchema)
-    @routes.arguments(ForceArguments, location="query")
-    @routes.response(200, ChangedSchema)
-    @requires(TokenScope.CREDENTIALS_WRITE)
-    @describes(
-        COMMAND,
-        IF_MATCH,
-        VERSIONED,
-        problems=["credential_not_found", "credential_in_use"],
-        example={
-            "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
-            "grace_seconds": 900,
-        },
+    rotation.add_routes(
+        routes, credentials, http_allowed=http_allowed, request_fingerprint=request_fingerprint
     )
-    def rotate_secret(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Replace the secret and, if given, the registry. Another one needs `force` while it is in use."""
-        request = _change_request(account_id, arguments)
-
-        def secret_for(credential: Active) -> NewSecret:
-            target = Target.of_existing(
-                credential.registry, registry_url=body.get("registry_url"), location=body.get("location")
-            )
-            return read_new_secret(target, body["credential"], http_allowed=http_allowed)
-
-        expires_at: datetime | Unchanged | None = UNCHANGED
-        if "expires_at" in body:
-            expires_at = values.expiry(body["expires_at"], now=request.now)
-        result = credentials.rotate(
-            request,
-            credential_id,
-            expected_version(),
-            secret_for,
-            expires_at,
-            grace=timedelta(seconds=body["grace_seconds"]),
-        )
-        return changed_response(result)
-
     verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
     return routes
-
-
-def _change_request(account_id: str, arguments: Body) -> CommandRequest:
-    return command_request(account_id, dry_run=arguments["dry_run"], force_reason=force_reason(arguments))
 
 
 def parse_addition(

@@ -108,6 +108,13 @@ def impact_json(impact: Impact) -> dict[str, Any]:
     }
 
 
+def changed(result: CommandResult) -> Response:
+    """Return the credential, and of a dry run (`impact`) also the workloads that would lose it."""
+    if result.impact is None:
+        return respond(result)
+    return would_be({**result.body, **impact_json(result.impact)}, is_new=False)
+
+
 def impact_response(impact: Impact) -> Response:
     """Return 200 with the workloads that would lose it, and the ETag of the unchanged credential."""
     return json_response(impact_json(impact), headers={"ETag": etag(impact.version)})

@@ -13,7 +13,9 @@ from credentials.domain.commands import MAX_WORKLOADS
 from credentials.domain.errors import (
     CredentialInUse,
     CredentialNotFound,
+    FormerSecretGone,
     NameTaken,
+    NoFormerSecret,
     StaleVersion,
     TooManyCredentials,
 )
@@ -31,6 +33,8 @@ MINT_RETRY_SECONDS = 5  # the minter caches a failure for this time
 def install(app: Flask) -> None:
     """Install the error handlers of the command API."""
     app.register_error_handler(TooManyCredentials, _too_many_credentials)
+    app.register_error_handler(NoFormerSecret, _no_former_secret)
+    app.register_error_handler(FormerSecretGone, _former_secret_gone)
 
     @app.errorhandler(CredentialNotFound)
     def _not_found(_error: CredentialNotFound) -> Response:
@@ -105,6 +109,16 @@ def _too_many_credentials(error: TooManyCredentials) -> Response:
     detail = f"the account has {error.limit} credentials, which is the limit; remove one first"
     headers = {"Retry-After": str(REMOVAL_RETRY_SECONDS)}
     return respond(Problem(429, "credentials_limited", detail, headers=headers))
+
+
+def _no_former_secret(_error: NoFormerSecret) -> Response:
+    detail = "the secret of the credential was never rotated, so there is nothing to roll back"
+    return respond(Problem(409, "no_former_secret", detail))
+
+
+def _former_secret_gone(_error: FormerSecretGone) -> Response:
+    detail = "the grace of the last rotation is over, or the former secret cannot be read; rotate instead"
+    return respond(Problem(410, "former_secret_gone", detail))
 
 
 def _of_images(error: NotIssuable) -> Problem:

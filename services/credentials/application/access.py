@@ -76,7 +76,7 @@ class Access:
 
     def _losing(self, before: Active, after: Active, now: datetime) -> tuple[WorkloadUsage, ...]:
         until = now + self._use_window
-        if not may_take_access(before, after, until=until):
+        if not may_take_access(before, after, now=now, until=until):
             return ()
         usages = self._store.usages(before.credential_id, since=self.since(now), most=None)
         return losing(usages, before=before, after=after, now=now, until=until)

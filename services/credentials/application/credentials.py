@@ -5,19 +5,16 @@ once. If the outcome of the append is unknown, the version stays, and the sweep 
 to it.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, count
 from uuid import UUID, uuid5
 
-import structlog
-
 from chassis.secret import Secret
 from contracts.credential import Absent, Active, Removed
-from contracts.credential_events import Details, Restrictions, SecretReference
+from contracts.credential_events import Details, Restrictions
 from credentials.application.access import Access, Impact
 from credentials.application.command_handler import (
     ATTEMPTS,
@@ -25,9 +22,11 @@ from credentials.application.command_handler import (
     CommandHandler,
     CommandRequest,
     CommandResult,
+    LoadedCredential,
     retried,
 )
 from credentials.application.store import CredentialStore, RecordedOutcome, SecretDiscarded
+from credentials.application.stored_secrets import StoredSecrets
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
@@ -38,18 +37,17 @@ from credentials.domain.commands import (
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
+    RollBackSecret,
     RotateSecret,
     ThawCredential,
     Unchanged,
 )
-from credentials.domain.credential import decide
-from credentials.domain.errors import NameTaken, TooManyCredentials
-from eventlog.storage import OutcomeUnknown, VersionConflict
+from credentials.domain.credential import decide, former_secret
+from credentials.domain.errors import FormerSecretGone, NameTaken, TooManyCredentials
+from eventlog.storage import VersionConflict
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
-from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretVersionConflict
-
-log = structlog.get_logger()
+from secretstore.store import SecretPath, SecretStore, SecretVersionConflict, StoredSecretUnreadable
 
 # Namespace of ids that are derived from a request; it never changes.
 _IDS = UUID("0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1")
@@ -75,8 +73,7 @@ class Credentials:
         self._store = store
         self._access = Access(store, use_window=use_window)
         self._handler = CommandHandler(store, self._access, new_id=new_id)
-        self._secrets = secrets
-        self._secret_fingerprint = secret_fingerprint
+        self._stored = StoredSecrets(secrets, fingerprint=secret_fingerprint, new_id=new_id)
         self._new_id = new_id
 
     def add(
@@ -88,12 +85,12 @@ class Credentials:
         # A concurrent repetition may have taken the name or the first id since the caller tried.
         if replayed := self._handler.replay(request):
             return replayed
-        path = SecretPath(request.account_id, credential_id)
+        path, value = SecretPath(request.account_id, credential_id), secret.login.to_secret()
         command = AddCredential(
             credential_id=credential_id,
             registry=secret.registry,
             username=secret.login.username,
-            secret=self._reference(path, secret, 1),
+            secret=self._stored.reference(path, value, secret.kind, 1),
             details=details,
             restrictions=restrictions,
         )
@@ -105,16 +102,16 @@ class Credentials:
         if request.dry_run:
             return self._handler.append(request, NEW_CREDENTIAL, command)
 
-        version = self._put_first(path, secret, write_id=str(credential_id))
+        version = self._stored.put_first(path, value, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
         # it: do not discard the secret.
-        with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
+        with nullcontext() if request.key else self._stored.removed_on_failure(path):
             try:
-                referring = replace(command, secret=self._reference(path, secret, version))
+                referring = replace(command, secret=self._stored.reference(path, value, secret.kind, version))
                 return self._handler.append(request, NEW_CREDENTIAL, referring)
             except SecretDiscarded:  # an earlier attempt wrote this version, and the sweep was faster
-                version = self._put_next(path, secret, version)
-                referring = replace(command, secret=self._reference(path, secret, version))
+                version = self._stored.put_next(path, value, version)
+                referring = replace(command, secret=self._stored.reference(path, value, secret.kind, version))
                 return self._handler.append(request, NEW_CREDENTIAL, referring)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
@@ -183,23 +180,72 @@ class Credentials:
         def once() -> CommandResult:
             loaded = self._handler.load(request, credential_id, expected)
             secret = secret_for(loaded.active)
-            current = loaded.active.secret.version
+            value, current = secret.login.to_secret(), loaded.active.secret.version
             command = RotateSecret(
                 registry=secret.registry,
                 username=secret.login.username,
-                secret=self._reference(path, secret, current + 1),
+                secret=self._stored.reference(path, value, secret.kind, current + 1),
                 expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
                 previous_valid_until=request.now + grace,
             )
-            if request.dry_run:
-                return self._handler.append(request, loaded, command)
-            self._handler.check(request, loaded, command)  # before a secret is stored
-            version = self._put_next(path, secret, current)
-            command = replace(command, secret=self._reference(path, secret, version))
-            with _discarded_on_failure(lambda: self._secrets.destroy(path, [version])):
-                return self._handler.append(request, loaded, command)
+            return self._store_and_append(request, loaded, path, value, command)
 
         return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
+
+    def roll_back(
+        self,
+        request: CommandRequest,
+        credential_id: UUID,
+        expected: int | None,
+        *,
+        grace: timedelta = DEFAULT_GRACE,
+    ) -> CommandResult:
+        """Restore the login that the last rotation replaced. The current secret can be read for `grace`.
+
+        The former secret is copied to a new version. The end of its grace then destroys a secret that is not
+        in use, and versions only grow.
+
+        Raises:
+            NoFormerSecret: the secret was never rotated.
+            FormerSecretGone: the grace is over, or the former secret cannot be read.
+        """
+        if replayed := self._handler.replay(request):
+            return replayed
+        path = SecretPath(request.account_id, credential_id)
+
+        def once() -> CommandResult:
+            loaded = self._handler.load(request, credential_id, expected)
+            former = former_secret(loaded.active, request.now).secret
+            try:
+                value = self._stored.read(path, former.version)
+            except StoredSecretUnreadable:
+                raise FormerSecretGone from None
+            version = loaded.active.secret.version + 1
+            command = RollBackSecret(
+                secret=self._stored.reference(path, value, former.kind, version),
+                at=request.now,
+                previous_valid_until=request.now + grace,
+            )
+            return self._store_and_append(request, loaded, path, value, command)
+
+        return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
+
+    def _store_and_append(
+        self,
+        request: CommandRequest,
+        loaded: LoadedCredential,
+        path: SecretPath,
+        value: Secret,
+        command: RotateSecret | RollBackSecret,
+    ) -> CommandResult:
+        """Store the next secret and append the command with the reference to it."""
+        if request.dry_run:
+            return self._handler.append(request, loaded, command)
+        self._handler.check(request, loaded, command)  # before a secret is stored
+        version = self._stored.put_next(path, value, loaded.active.secret.version)
+        reference = self._stored.reference(path, value, command.secret.kind, version)
+        with self._stored.destroyed_on_failure(path, version):
+            return self._handler.append(request, loaded, replace(command, secret=reference))
 
     def request_verification(
         self,
@@ -271,50 +317,3 @@ class Credentials:
         name = f"{request.account_id}:{request.key.key}:{request.key.fingerprint.hex()}"
         derived = chain([uuid5(_IDS, name)], (uuid5(_IDS, f"{name}:{number}") for number in count(1)))
         return next(credential_id for credential_id in derived if not self._store.load(credential_id))
-
-    def _reference(self, path: SecretPath, secret: NewSecret, version: int) -> SecretReference:
-        """The reference to a secret. Its fingerprint differs in each account and credential.
-
-        Otherwise a guessed secret could be added as another credential and be compared.
-        """
-        of_credential = [path.account_id, str(path.credential_id), secret.login.to_secret().reveal()]
-        fingerprint = self._secret_fingerprint(Secret(json.dumps(of_credential)))
-        return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
-
-    def _put_first(self, path: SecretPath, secret: NewSecret, *, write_id: str) -> int:
-        """Write the first version. An earlier attempt may have written it, and the sweep deleted it since."""
-        try:
-            return self._secrets.put(path, secret.login.to_secret(), write_id=write_id, expected_version=0)
-        except SecretVersionConflict:
-            return self._put_next(path, secret, self._secrets.current_version(path))
-
-    def _put_next(self, path: SecretPath, secret: NewSecret, version: int) -> int:
-        """Write the version after the one that the credential refers to, or after that of a failed append.
-
-        Raises:
-            SecretVersionConflict: another rotation wrote at the same time.
-        """
-        write_id, value = str(self._new_id()), secret.login.to_secret()
-        try:
-            return self._secrets.put(path, value, write_id=write_id, expected_version=version)
-        except SecretVersionConflict:
-            newest = self._secrets.current_version(path)
-            return self._secrets.put(path, value, write_id=write_id, expected_version=newest)
-
-
-@contextmanager
-def _discarded_on_failure(discard: Callable[[], None]) -> Iterator[None]:
-    """Call `discard` if the append in this context failed.
-
-    If its outcome is unknown, the secret stays, and the sweep removes it if no event refers to it.
-    """
-    try:
-        yield
-    except OutcomeUnknown:
-        raise
-    except Exception:
-        try:
-            discard()
-        except SecretStoreError as error:
-            log.warning("orphan_left_to_sweep", error=type(error).__name__)
-        raise

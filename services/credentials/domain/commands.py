@@ -76,6 +76,19 @@ class RotateSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackSecret:
+    """Restore the login that the last rotation replaced, if its grace lasts `at` this time.
+
+    `secret` refers to a copy of the former secret, which is a new version. The secret that is replaced can
+    be read until `previous_valid_until`, so that a rollback can be rolled back.
+    """
+
+    secret: SecretReference
+    at: datetime
+    previous_valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestrictCredential:
     restrictions: Restrictions
 
@@ -113,6 +126,7 @@ Command = (
     AddCredential  # one on each line, so that a new command changes no other line
     | ChangeDetails
     | RotateSecret
+    | RollBackSecret
     | RestrictCredential
     | FreezeCredential
     | ThawCredential

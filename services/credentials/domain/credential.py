@@ -4,17 +4,19 @@
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 from chassis.invalid_input import FieldProblem, InvalidInput
-from contracts.credential import Absent, Active, Credential, Removed
+from contracts.credential import Absent, Active, Credential, FormerSecret, Removed
 from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
     VerificationRequested,
@@ -27,16 +29,23 @@ from credentials.domain.commands import (
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
+    RollBackSecret,
     RotateSecret,
     ThawCredential,
 )
-from credentials.domain.errors import CredentialInUse, CredentialNotFound
+from credentials.domain.errors import (
+    CredentialInUse,
+    CredentialNotFound,
+    FormerSecretGone,
+    NoFormerSecret,
+)
 from credentials.domain.values import check_prefixes
 
 Event = (
     CredentialAdded
     | CredentialDetailsChanged
     | CredentialSecretRotated
+    | CredentialSecretRolledBack
     | CredentialRestrictionsChanged
     | CredentialFrozen
     | CredentialThawed
@@ -51,6 +60,7 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
     Raises:
         CredentialNotFound: the credential does not exist or was removed.
         CredentialInUse: a removal that is not forced, while workloads use the credential.
+        NoFormerSecret, FormerSecretGone: nothing can be rolled back.
         InvalidInput: the image to verify is of another registry, or a prefix is the host of another one.
         ValueError: the id of a new credential exists.
     """
@@ -63,6 +73,8 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
             return _change(command, state)
         case RotateSecret():
             return (_rotate(command, state),)
+        case RollBackSecret():
+            return _roll_back(command, state)
         case RestrictCredential():
             return _restrict(command, state)
         case FreezeCredential():
@@ -113,6 +125,30 @@ def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
         previous_expires_at=state.details.expires_at,
         previous_valid_until=command.previous_valid_until,
     )
+
+
+def former_secret(state: Active, at: datetime) -> FormerSecret:
+    """Return the login that a rollback restores. Raises `NoFormerSecret`, `FormerSecretGone`."""
+    if state.former is None:
+        raise NoFormerSecret
+    if at >= state.former.valid_until:
+        raise FormerSecretGone
+    return state.former
+
+
+def _roll_back(command: RollBackSecret, state: Active) -> tuple[Event, ...]:
+    former = former_secret(state, command.at)
+    rotation = RotateSecret(
+        registry=former.registry,
+        username=former.username,
+        secret=command.secret,
+        expires_at=former.expires_at,
+        previous_valid_until=command.previous_valid_until,
+    )
+    rolled_back = CredentialSecretRolledBack(
+        credential_id=state.credential_id, restored_version=former.secret.version
+    )
+    return (rolled_back, _rotate(rotation, state))
 
 
 def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:

@@ -3,6 +3,8 @@
 Refused
 ├── CredentialNotFound   the account has no credential with that id, or it was removed
 ├── CredentialInUse      workloads use or lose it, and the command is not forced
+├── NoFormerSecret       the secret was never rotated
+├── FormerSecretGone     the grace of the last rotation is over, or the former secret cannot be read
 ├── NameTaken            another credential of the account has that name
 ├── StaleVersion         the caller decided on another version
 └── TooManyCredentials   the account has as many as it may have
@@ -28,6 +30,16 @@ class CredentialInUse(Refused):
     def __init__(self, usages: Sequence[WorkloadUsage]) -> None:
         super().__init__(f"{len(usages)} workloads use the credential")
         self.usages = usages
+
+
+class NoFormerSecret(Refused):
+    def __init__(self) -> None:
+        super().__init__("the secret was never rotated")
+
+
+class FormerSecretGone(Refused):
+    def __init__(self) -> None:
+        super().__init__("the former secret cannot be read any more")
 
 
 class NameTaken(Refused):

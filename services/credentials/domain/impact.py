@@ -17,12 +17,12 @@ from registries.repository_prefixes import covering_prefix
 _ANY = "-"  # a repository that no prefix names: a prefix cannot have this segment
 
 
-def may_take_access(before: Active, after: Active, *, until: datetime) -> bool:
+def may_take_access(before: Active, after: Active, *, now: datetime, until: datetime) -> bool:
     """Return whether a change can take the credential from a workload that could use it."""
     return (
         is_freeze(before, after)
         or before.restrictions != after.restrictions
-        or _is_narrower(before, after, until=until)
+        or _is_narrower(before, after, now=now, until=until)
     )
 
 
@@ -40,10 +40,10 @@ def losing(
 
     The repositories that a workload pulls are not known here: it loses the credential if that no longer
     covers one of the repositories that it covered. Workloads of a credential that pulls are taken for ones
-    that pull. An expiry counts if it comes earlier than before, and by
-    `until`. That of a new secret does not: it says how long that secret is valid.
+    that pull. An expiry counts if it comes earlier than before, and by `until`. That of a new secret does
+    not: it says how long that secret is valid. A rollback may restore an expired secret, which counts.
     """
-    is_narrower = is_freeze(before, after) or _is_narrower(before, after, until=until)
+    is_narrower = is_freeze(before, after) or _is_narrower(before, after, now=now, until=until)
 
     operation: Operation = "pull" if before.details.scope.pull else "push"
 
@@ -77,7 +77,7 @@ def _may_use(credential: Active, use: RequestedUse) -> bool:
     return ineligible_reason(details.scope, credential.restrictions, details.expires_at, use) is None
 
 
-def _is_narrower(before: Active, after: Active, *, until: datetime) -> bool:
+def _is_narrower(before: Active, after: Active, *, now: datetime, until: datetime) -> bool:
     """Return whether all projects lose it, for one of its repositories at least."""
     covered = (prefix.rstrip("/") for prefix in before.details.repository_prefixes or ("",))
     prefixes = after.details.repository_prefixes
@@ -86,13 +86,14 @@ def _is_narrower(before: Active, after: Active, *, until: datetime) -> bool:
         or (before.details.scope.pull and not after.details.scope.pull)
         or (not before.details.scope.pull and not after.details.scope.push)
         or any(covering_prefix(prefixes, repository) is None for repository in covered)
-        or _expires_earlier(before, after, until=until)
+        or _expires_earlier(before, after, now=now, until=until)
     )
 
 
-def _expires_earlier(before: Active, after: Active, *, until: datetime) -> bool:
+def _expires_earlier(before: Active, after: Active, *, now: datetime, until: datetime) -> bool:
     expiry, previous = after.details.expires_at, before.details.expires_at
-    if expiry is None or expiry > until or after.secret.version != before.secret.version:
+    counts_until = until if after.secret.version == before.secret.version else now
+    if expiry is None or expiry > counts_until:
         return False
     return previous is None or expiry < previous
 

@@ -78,6 +78,7 @@ ROUTES: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("POST", f"{_ONE}/freeze"): (FREEZE, IN_ACCOUNT),
     ("POST", f"{_ONE}/thaw"): (WRITE, IN_ACCOUNT),
     ("PUT", f"{_ONE}/secret"): (WRITE, IN_ACCOUNT),
+    ("POST", f"{_ONE}/secret/rollback"): (WRITE, IN_ACCOUNT),
     ("GET", f"{_ONE}/usages"): (READ, IN_ACCOUNT),
     ("GET", f"{_ONE}/verifications"): (READ, IN_ACCOUNT),
     ("POST", f"{_ONE}/verifications"): (WRITE, IN_ACCOUNT),

@@ -22,6 +22,7 @@ COMMANDS: dict[tuple[str, str], Json | None] = {
     ("POST", _C): add_body("another", HOST, "octo", CANARY),
     ("PATCH", _ONE): {"name": "renamed"},
     ("PUT", f"{_ONE}/secret"): {"credential": BASIC},
+    ("POST", f"{_ONE}/secret/rollback"): {},
     ("PUT", f"{_ONE}/restrictions"): {"restricted": True, "projects": ["blog"]},
     FREEZE: {"reason": "the token leaked"},
     THAW: {},
@@ -82,7 +83,10 @@ class Site:
 def site(client: FlaskClient, account: str, database_url: str) -> Site:
     token = client.post("/v1/service-tokens", json={"name": "t", "scopes": ["audit:read"]}).get_json()
     ids = {"credential_id": add(client, account, "team", HOST)["id"], "token_id": token["id"]}
-    return Site(client, account, database_url, ids)
+    site = Site(client, account, database_url, ids)
+    rotated = site.call(("PUT", f"{_ONE}/secret"), "")  # for a rollback there is a former secret
+    assert rotated.status_code == 200, rotated.text
+    return site
 
 
 def test_every_command_has_a_dry_run(api: Api) -> None:

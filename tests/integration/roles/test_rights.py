@@ -62,6 +62,7 @@ WRITERS = {
     "credential.frozen": "credentials.append",
     "credential.removed": "credentials.append",
     "credential.restrictions_changed": "credentials.append",
+    "credential.secret_rolled_back": "credentials.append",
     "credential.secret_rotated": "credentials.append",
     "credential.thawed": "credentials.append",
     "secret.issued": "credentials.issue",

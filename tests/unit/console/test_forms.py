@@ -98,6 +98,7 @@ def test_a_refused_form_is_shown_with_its_values_but_without_the_secret(
         ("add", ("POST", f"{ACCOUNT}/credentials"), "Could not add the credential"),
         ("edit", ("PATCH", ONE), "Could not save the changes"),
         ("rotate", ("PUT", f"{ONE}/secret"), "Could not rotate the secret"),
+        ("roll-back", ("POST", f"{ONE}/secret/rollback"), "Could not roll back the secret"),
         ("restrict", ("PUT", f"{ONE}/restrictions"), "Could not save the restrictions"),
         ("remove", ("DELETE", ONE), "Could not remove the credential"),
     ],
@@ -215,6 +216,7 @@ def test_the_rotate_form_does_not_show_the_secret(signed_in: Browser, api: FakeA
         ("restrict", ("PUT", f"{ONE}/restrictions"), {"restricted": "yes", "projects": "other"}),
         ("edit", ("PATCH", ONE), {"name": "team-ghcr", "scope": "pull", "repository_prefixes": "acme/"}),
         ("rotate", ("PUT", f"{ONE}/secret"), TYPED),
+        ("roll-back", ("POST", f"{ONE}/secret/rollback"), {}),
     ],
 )
 def test_a_change_that_takes_access_away_is_confirmed_with_a_reason(

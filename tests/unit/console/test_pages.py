@@ -22,7 +22,7 @@ PAGES = [
     f"{BASE}/credentials/new",
     *(f"{BASE}/credentials/new?provider={provider.id}" for provider in PROVIDERS),
     HERE,
-    *(f"{HERE}/{task}" for task in ("edit", "rotate", "restrict", "remove")),
+    *(f"{HERE}/{task}" for task in ("edit", "rotate", "roll-back", "restrict", "remove")),
     f"{BASE}/resolve",
     f"{BASE}/import",
     f"{BASE}/audit",

@@ -16,6 +16,7 @@ from contracts.credential_events import (
     CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
     Restrictions,
@@ -225,6 +226,12 @@ def test_read_models_show_whether_and_why_a_credential_is_frozen(event: object, 
     assert isinstance(row, Insert)
     assert (row.values["credential_id"], row.values["reason"]) == (ID, "leaked")
     assert ("reason",) in audit.personal_paths()["credential.frozen" if frozen else "credential.thawed"]
+
+
+def test_the_audit_trail_shows_which_version_was_restored() -> None:
+    row = only(audit.project(recorded(CredentialSecretRolledBack(credential_id=ID, restored_version=1))))
+    assert isinstance(row, Insert)
+    assert (row.values["credential_id"], row.values["after"]) == (ID, {"restored_version": 1})
 
 
 def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:

@@ -14,6 +14,7 @@ AUDIT_ACTIONS = (
     "credential.frozen",
     "credential.removed",
     "credential.restrictions_changed",
+    "credential.secret_rolled_back",
     "credential.secret_rotated",
     "credential.thawed",
     "secret.issued",

@@ -18,6 +18,7 @@ from contracts.credential_events import (
     CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
     Registry,
@@ -134,18 +135,8 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                 after=_json(event.details),
                 columns={"credential_name": event.details.name},
             )
-        case CredentialSecretRotated():
-            return _Entry(
-                credential_id=event.credential_id,
-                secret_version=event.secret.version,
-                before=_login(
-                    account_id, event.previous_registry, event.previous_username, event.previous_secret
-                )
-                | {"expires_at": _json(event.previous_expires_at)},
-                after=_login(account_id, event.registry, event.username, event.secret)
-                | {"expires_at": _json(event.expires_at)},
-                columns={"registry_host": event.registry.host},
-            )
+        case CredentialSecretRotated() | CredentialSecretRolledBack():
+            return _rotation(account_id, event)
         case CredentialRestrictionsChanged():
             return _Entry(
                 credential_id=event.credential_id,
@@ -184,6 +175,20 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             return _access(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
+
+
+def _rotation(account_id: str, event: CredentialSecretRotated | CredentialSecretRolledBack) -> _Entry:
+    if isinstance(event, CredentialSecretRolledBack):
+        return _Entry(credential_id=event.credential_id, after={"restored_version": event.restored_version})
+    return _Entry(
+        credential_id=event.credential_id,
+        secret_version=event.secret.version,
+        before=_login(account_id, event.previous_registry, event.previous_username, event.previous_secret)
+        | {"expires_at": _json(event.previous_expires_at)},
+        after=_login(account_id, event.registry, event.username, event.secret)
+        | {"expires_at": _json(event.expires_at)},
+        columns={"registry_host": event.registry.host},
+    )
 
 
 def _credential_of(recorded: RecordedEvent) -> UUID | None:

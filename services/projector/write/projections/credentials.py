@@ -8,6 +8,7 @@ from contracts.credential_events import (
     CredentialFrozen,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
 )
@@ -66,7 +67,7 @@ def project(recorded: RecordedEvent) -> list[Change]:
             }
         case CredentialFrozen() | CredentialThawed():
             values = {"frozen": isinstance(event, CredentialFrozen), **stamp}
-        case CredentialAccessWithdrawn():
+        case CredentialAccessWithdrawn() | CredentialSecretRolledBack():
             values = stamp
         case CredentialRemoved():
             return [Delete("credentials", event.credential_id)]

@@ -40,7 +40,7 @@ def _credential(
 
 def _loses(before: Active, after: Active) -> bool:
     lost = losing([USER], before=before, after=after, now=MOMENT, until=UNTIL)
-    assert not lost or may_take_access(before, after, until=UNTIL), "usages would not be read"
+    assert not lost or may_take_access(before, after, now=MOMENT, until=UNTIL), "usages would not be read"
     return bool(lost)
 
 
@@ -134,3 +134,12 @@ def test_a_loss_is_recorded_with_the_reason_or_refused() -> None:
     assert refused.value.usages == [USER]
     [event] = withdrawn(ID, [USER, USER], reason="moved")
     assert event == CredentialAccessWithdrawn(credential_id=ID, reason="moved", workloads=2)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "loses"), [(timedelta(0), True), (timedelta(days=-1), True), (timedelta(seconds=1), False)]
+)
+def test_workloads_lose_a_credential_by_a_rollback_to_an_expired_secret(
+    expiry: timedelta, loses: bool
+) -> None:
+    assert _loses(_credential(), _credential(version=3, expires_at=MOMENT + expiry)) is loses

@@ -9,6 +9,7 @@ from regcred.cli.commands.freeze import freeze, thaw
 from regcred.cli.commands.history import history
 from regcred.cli.commands.remove import remove
 from regcred.cli.commands.restrict import restrict
+from regcred.cli.commands.rollback import rollback
 from regcred.cli.commands.rotate import rotate
 from regcred.cli.commands.show import show_credential
 from regcred.cli.commands.summary import summary
@@ -41,6 +42,7 @@ for command in (
     show_credential,
     edit,
     rotate,
+    rollback,
     restrict,
     freeze,
     thaw,
