@@ -9,6 +9,7 @@ from chassis.web.interface import document
 from chassis.web.openapi import path_of
 from tests.integration.issuing.calls import Api, add
 
+ANY = {"If-Match": "*"}
 ELSEWHERE = {"testLogin"}  # the verifier's, which would log in to a registry
 EXAMPLES: list[Any] = [
     pytest.param(method, path, operation["requestBody"]["content"]["application/json"]["example"], id=name)
@@ -32,5 +33,8 @@ def test_an_example_is_accepted(
     address = path.format(account_id=account, credential_id=credential, project_id="shop")
     if path.startswith("/v1/service-tokens"):
         example = {**example, "accounts": [account]}
-    answer = client.open(address, method=method, json=example, headers={"If-Match": "*"})
+    if path.endswith("/secret/rollback"):
+        rotated = {"credential": {"kind": "username_password", "username": "octo", "password": "next"}}
+        assert client.put(address.removesuffix("/rollback"), json=rotated, headers=ANY).status_code == 200
+    answer = client.open(address, method=method, json=example, headers=ANY)
     assert answer.status_code < 300, answer.text
