@@ -8,16 +8,19 @@ from contracts.access_events import AccessDenied
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditFilters, AuditRead, AuditSealed
 from contracts.credential_events import (
+    NO_OTHER_HOSTS,
     CredentialAccessWithdrawn,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
     Details,
+    Hosts,
     Registry,
     Restrictions,
     Scope,
@@ -122,6 +125,11 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
         credential_id=CREDENTIAL, secret_version=2, trigger="requested", image="ghcr.io/acme/shop:1.4"
     ),
     CredentialAccessWithdrawn(credential_id=CREDENTIAL, reason="the shop has moved", workloads=2),
+    CredentialHostsChanged(
+        credential_id=CREDENTIAL,
+        hosts=Hosts(additional_hosts=("docker.acme.com",), mirror_of=("docker.io",)),
+        previous=NO_OTHER_HOSTS,
+    ),
     CredentialFrozen(credential_id=CREDENTIAL, reason="the token is in a public log"),
     CredentialThawed(credential_id=CREDENTIAL, reason="the token was replaced"),
     CredentialRemoved(credential_id=CREDENTIAL, reason="the team is gone", forced=False),

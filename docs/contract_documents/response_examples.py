@@ -18,6 +18,7 @@ _FIELDS: Json = {
     "account_id": "acme",
     "accounts": ["acme"],
     "action": "secret.issued",
+    "additional_hosts": [],
     "after": {
         "issuance_id": REQUEST,
         "workload": {"kind": "deployment", "name": "storefront"},
@@ -91,6 +92,8 @@ _FIELDS: Json = {
     "Provider.locations": [],
     "location": None,
     "media_type": "application/vnd.oci.image.index.v1+json",
+    "mirror_of": [],
+    "mirrors": [],
     "more_candidates": 0,
     "LeftOut.name": "shop/database",
     "LeftOut.reason": "its type is Opaque and not kubernetes.io/dockerconfigjson",

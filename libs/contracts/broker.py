@@ -6,6 +6,7 @@ CONSUMERS: Consumers = {
     "verifier": (
         "credential.added",
         "credential.details_changed",
+        "credential.hosts_changed",
         "credential.removed",
         "credential.secret_rotated",
         "verification.requested",

@@ -12,14 +12,17 @@ from uuid import UUID
 
 from chassis.runtime.clock import rfc3339
 from contracts.credential_events import (
+    NO_OTHER_HOSTS,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
     CredentialThawed,
     Details,
+    Hosts,
     Registry,
     Restrictions,
     SecretReference,
@@ -58,6 +61,12 @@ class Active:
     restrictions: Restrictions
     frozen: bool = False
     former: FormerSecret | None = None
+    besides: Hosts = NO_OTHER_HOSTS
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return every host that the secret is for, that of the registry first."""
+        return (self.registry.host, *self.besides.additional_hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,8 @@ def evolve(state: Credential, event: object) -> Credential:
             return replace(state, restrictions=event.restrictions)
         case CredentialFrozen() | CredentialThawed() if isinstance(state, Active):
             return replace(state, frozen=isinstance(event, CredentialFrozen))
+        case CredentialHostsChanged() if isinstance(state, Active):
+            return replace(state, besides=event.hosts)
         case CredentialRemoved():
             return Removed(event.credential_id)
         case _:
@@ -122,7 +133,7 @@ def fold(events: Iterable[object], state: Credential | None = None) -> Credentia
     return state
 
 
-def columns(part: Active | Registry | Details | Restrictions) -> dict[str, object]:
+def columns(part: Active | Registry | Details | Restrictions | Hosts) -> dict[str, object]:
     """Return a credential or a part of it as columns of a row: one for each value."""
     match part:
         case Registry():
@@ -136,6 +147,8 @@ def columns(part: Active | Registry | Details | Restrictions) -> dict[str, objec
                 "repository_prefixes": list(part.repository_prefixes),
                 "expires_at": part.expires_at,
             }
+        case Hosts():
+            return {"additional_hosts": list(part.additional_hosts), "mirror_of": list(part.mirror_of)}
         case Restrictions():
             return {"restricted": part.restricted, "projects": list(part.projects)}
         case Active():
@@ -146,6 +159,7 @@ def columns(part: Active | Registry | Details | Restrictions) -> dict[str, objec
                 **columns(part.details),
                 **columns(part.restrictions),
                 "frozen": part.frozen,
+                **columns(part.besides),
             }
 
 
@@ -158,9 +172,10 @@ def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {
         "id": str(row["credential_id"]),
-        **_same(
-            row, "account_id name provider registry_host location username repository_prefixes description"
-        ),
+        **_same(row, "account_id name provider registry_host"),
+        "additional_hosts": row.get("additional_hosts") or [],  # as `frozen` below
+        "mirror_of": row.get("mirror_of") or [],
+        **_same(row, "location username repository_prefixes description"),
         "scope": _same(row, "pull push"),
         "restrictions": _same(row, "restricted projects"),
         "secret_version": row["secret_version"],

@@ -39,6 +39,9 @@ SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys"
 
 MAX_PREFIXES = 50
 MAX_PROJECTS = 500
+# Each host takes a login of at most 15 seconds, one after the other, within the 2 minutes of a claim.
+MAX_ADDITIONAL_HOSTS = 5
+MAX_MIRRORED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,26 @@ class Registry:
     provider: ProviderId
     host: RegistryHost
     location: Location | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """What a credential is for besides its registry. All hosts are canonical."""
+
+    additional_hosts: Annotated[
+        tuple[RegistryHost, ...],
+        Meta(max_length=MAX_ADDITIONAL_HOSTS, description="Other hosts that accept the same login."),
+    ]
+    mirror_of: Annotated[
+        tuple[RegistryHost, ...],
+        Meta(
+            max_length=MAX_MIRRORED,
+            description="The registries whose images its hosts also serve, as mirrors (pull-through caches).",
+        ),
+    ]
+
+
+NO_OTHER_HOSTS = Hosts(additional_hosts=(), mirror_of=())
 
 
 @event("credential.added", version=1)
@@ -169,6 +192,20 @@ class CredentialRestrictionsChanged:
     credential_id: CredentialId
     restrictions: Restrictions
     previous: Restrictions
+
+
+@event("credential.hosts_changed", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialHostsChanged:
+    """The additional hosts were changed, or the registries that its hosts are mirrors of.
+
+    The secret is sent to additional hosts as to the registry of the credential. All are verified again. It is
+    not sent to the registries that are mirrored.
+    """
+
+    credential_id: CredentialId
+    hosts: Hosts
+    previous: Hosts
 
 
 @event("credential.access_withdrawn", version=1)

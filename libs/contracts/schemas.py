@@ -1,9 +1,11 @@
 """Schemas of the responses that several HTTP APIs share. The OpenAPI document is generated from them."""
 
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from chassis.bounded_list import BoundedList
-from contracts.credential_events import MAX_PROJECTS
+from contracts.credential_events import MAX_ADDITIONAL_HOSTS, MAX_MIRRORED, MAX_PROJECTS
 from contracts.verdicts import VerificationCode, VerificationStatus
 
 _STATUS = {"enum": [status.value for status in VerificationStatus]}
@@ -45,6 +47,39 @@ class WorkloadSchema(Schema):
     name = fields.String(required=True, metadata={"example": "storefront"})
 
 
+class AdditionalHosts(BoundedList):
+    """Hosts in a request, besides the registry of the credential."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            fields.String(),
+            most=MAX_ADDITIONAL_HOSTS,
+            metadata={
+                "description": "Other registries that accept the same login, as host[:port]. The secret is "
+                "sent to them too: to verify it with a login at each, and in pull secrets for their images.",
+                "example": ["docker.acme.com"],
+            },
+            **options,
+        )
+
+
+class MirrorOf(BoundedList):
+    """Registries in a request, of which the hosts of the credential are mirrors."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            fields.String(),
+            most=MAX_MIRRORED,
+            metadata={
+                "description": "The registries that its hosts are mirrors of (pull-through caches), as "
+                "host[:port]. Pull secrets for images of these registries then also have the login of the "
+                "mirror, under the key of the mirror. The secret is not sent to these registries.",
+                "example": ["docker.io"],
+            },
+            **options,
+        )
+
+
 class CredentialSchema(Schema):
     """A credential, without its secret."""
 
@@ -53,6 +88,12 @@ class CredentialSchema(Schema):
     name = fields.String()
     provider = fields.String()
     registry_host = fields.String()
+    additional_hosts = fields.List(
+        fields.String(), metadata={"description": "Other hosts that accept the same login."}
+    )
+    mirror_of = fields.List(
+        fields.String(), metadata={"description": "The registries that its hosts are mirrors of."}
+    )
     location = fields.String(allow_none=True)
     username = fields.String()
     repository_prefixes = fields.List(fields.String())

@@ -105,6 +105,19 @@ def provider_of_host(host: RegistryHost | str) -> str:
     return next((entry.id for entry in PROVIDERS if entry.owns(name)), CUSTOM)
 
 
+def provider_at(provider_id: str, host: str) -> str:
+    """The id of the provider whose rules apply at an additional host of a credential of this provider.
+
+    A host that belongs to a known provider is one of that. Another one is a host of the same provider, if
+    that has hosts of any name, and otherwise `custom`.
+    """
+    owner, named = provider_of_host(host), provider_or_custom(provider_id)
+    if owner != CUSTOM:
+        return owner
+    has_any_host = named.registry_url != "fixed" and named.host_pattern is None and not named.locations
+    return provider_id if has_any_host else CUSTOM
+
+
 def username_problem(text: str) -> tuple[str, str] | None:
     """An error code and a sentence that say why the text cannot be a username; `None` if it can.
 

@@ -1,6 +1,7 @@
 """Select the credential that a project uses for an image, with a reason for each candidate. Pure.
 
-Candidates are the account's credentials for the canonical registry host of the image.
+Candidates are the account's credentials for the canonical registry host of the image, which is the host of
+their registry or one of their additional hosts.
 
 The caller may choose a credential. If it is one of the candidates, the others are not eligible, and it is
 used only if it is eligible itself. For images of other registries the choice has no effect.
@@ -105,6 +106,13 @@ class Candidate:
     verification: VerificationStatus
     added_at: datetime
     frozen: bool = False
+    additional_hosts: tuple[str, ...] = ()
+    mirror_of: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that it is for."""
+        return (self.registry_host, *self.additional_hosts)
 
     @property
     def of_all_repositories(self) -> bool:
@@ -176,7 +184,7 @@ def match(
     """Select by the rules above. The order of the candidates does not matter; other hosts are ignored."""
     eligible: list[_Eligible] = []
     others: list[Judged] = []
-    of_host = [candidate for candidate in candidates if candidate.registry_host == image.registry_host]
+    of_host = [candidate for candidate in candidates if image.registry_host in candidate.hosts]
     chosen = [candidate for candidate in of_host if candidate.credential_id == use.chosen]
     for candidate in chosen or of_host:
         prefix = covering_prefix(candidate.repository_prefixes, image.repository)

@@ -66,6 +66,8 @@ class Form:
             description=credential["description"],
             scope=[name for name in ("pull", "push") if credential["scope"][name]],
             repository_prefixes="\n".join(credential["repository_prefixes"]),
+            additional_hosts="\n".join(credential.get("additional_hosts") or ()),
+            mirror_of="\n".join(credential.get("mirror_of") or ()),
             expires_at=expires,
             expires_was=expires,
         )
@@ -135,7 +137,15 @@ def day(text: str) -> str | None:
 
 
 # The fields of a credential that are not secret.
-DETAILS = ("name", "description", "repository_prefixes", "expires_at", "scope")
+DETAILS = (
+    "name",
+    "description",
+    "repository_prefixes",
+    "additional_hosts",
+    "mirror_of",
+    "expires_at",
+    "scope",
+)
 _OPTIONAL = frozenset(DETAILS) - {"name"}
 
 
@@ -147,6 +157,8 @@ def details() -> dict[str, Any]:
         "description": sent.get("description", "").replace("\r\n", "\n").strip(),
         "scope": {"pull": "pull" in sent.getlist("scope"), "push": "push" in sent.getlist("scope")},
         "repository_prefixes": entries(sent.get("repository_prefixes", "")),
+        "additional_hosts": entries(sent.get("additional_hosts", "")),
+        "mirror_of": entries(sent.get("mirror_of", "")),
         "expires_at": day(sent.get("expires_at", "")),
     }
 

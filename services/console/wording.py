@@ -54,6 +54,7 @@ ACTION = {
     "credential.secret_rotated": "Secret rotated",
     "credential.secret_rolled_back": "Rotation rolled back",
     "credential.restrictions_changed": "Restriction changed",
+    "credential.hosts_changed": "Hosts changed",
     "credential.access_withdrawn": "Access withdrawn",
     "credential.frozen": "Frozen",
     "credential.thawed": "Thawed",

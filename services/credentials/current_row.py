@@ -35,7 +35,7 @@ _ALWAYS_COVERED = (
     "secret_version",
     "expires_at",
 )
-COVERED = (*_ALWAYS_COVERED, "frozen")
+COVERED = (*_ALWAYS_COVERED, "frozen", "additional_hosts", "mirror_of")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -62,7 +62,8 @@ def current_row(credential: Active, *, account_id: str, version: int) -> dict[st
 def authentication_code(row: Mapping[str, Any], authenticate: Authenticate) -> bytes:
     """Return the code (32 bytes) of a row. Other columns than the covered ones are ignored.
 
-    The rows of 0.9.0 have no `frozen`, so the code of one that is not frozen does not depend on it.
+    The rows of 0.9.0 have none of the later columns: the code does not depend on their
+    defaults.
     """
     values = [row[name] for name in _ALWAYS_COVERED]
     expires_at = values[-1]
@@ -70,4 +71,5 @@ def authentication_code(row: Mapping[str, Any], authenticate: Authenticate) -> b
         values[-1] = (expires_at - _EPOCH) // _MICROSECOND
     if row["frozen"]:
         values.append("frozen")
+    values += [[name, *row[name]] for name in ("additional_hosts", "mirror_of") if row[name]]
     return authenticate(msgspec.json.encode(values))

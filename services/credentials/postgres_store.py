@@ -58,13 +58,19 @@ ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
 _CANDIDATES = """
 SELECT credential_id, account_id, version, name, provider, registry_host, repository_prefixes, pull, push,
-       restricted, projects, secret_version, expires_at, frozen, added_at,
+       restricted, projects, secret_version, expires_at, frozen, additional_hosts, mirror_of, added_at,
        verified_version = secret_version AS checked, verification_code AS code, mac
-FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
+FROM credentials.current WHERE account_id = %(account)s AND (
+    registry_host = ANY (%(hosts)s) OR (additional_hosts <> '{}' AND additional_hosts && %(hosts)s::text[])
+    OR (%(mirrors)s AND mirror_of <> '{}' AND mirror_of && %(hosts)s::text[]))
 """
 _HOSTS = """
-SELECT DISTINCT registry_host COLLATE "C" FROM credentials.current
-WHERE account_id = %s AND registry_host COLLATE "C" > %s ORDER BY 1 LIMIT %s
+SELECT host COLLATE "C" FROM (
+    SELECT registry_host AS host FROM credentials.current WHERE account_id = %(account)s
+    UNION
+    SELECT unnest(additional_hosts) FROM credentials.current
+    WHERE account_id = %(account)s AND additional_hosts <> '{}') AS h
+WHERE host COLLATE "C" > %(after)s ORDER BY 1 LIMIT %(limit)s
 """
 # Outcomes of an older secret may follow that of the current one: as many as logins run at the same time.
 _LATE_OUTCOMES = 32
@@ -228,16 +234,20 @@ class PostgresCredentialStore:
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_HOSTS, (account_id, after, limit)).fetchall()
+            rows = connection.execute(
+                _HOSTS, {"account": account_id, "after": after, "limit": limit}
+            ).fetchall()
         return [host for (host,) in rows]
 
-    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+    def candidates(self, account_id: str, hosts: Sequence[str], *, mirrors: bool = False) -> list[Candidate]:
         with (
             store_errors(),
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(_Row)) as cursor,
         ):
-            rows = cursor.execute(_CANDIDATES, (account_id, list(hosts))).fetchall()
+            rows = cursor.execute(
+                _CANDIDATES, {"account": account_id, "hosts": list(hosts), "mirrors": mirrors}
+            ).fetchall()
         if self._authenticate is not None:
             for row in rows:
                 self._check(row, self._authenticate)
@@ -314,6 +324,8 @@ class _Row:
     secret_version: int
     expires_at: datetime | None
     frozen: bool
+    additional_hosts: list[str]
+    mirror_of: list[str]
     added_at: datetime
     checked: bool
     code: str | None
@@ -337,6 +349,8 @@ def _candidate(row: _Row) -> Candidate:
         secret_version=row.secret_version,
         expires_at=row.expires_at,
         frozen=row.frozen,
+        additional_hosts=tuple(row.additional_hosts),
+        mirror_of=tuple(row.mirror_of),
         verification=verification,
         added_at=row.added_at,
     )

@@ -127,7 +127,7 @@ class ImageBrowser:
         )
         with self.admission.for_read(identity) as attempt:
             try:
-                key = MintKey(credential_id, credential.secret.version)
+                key = MintKey(credential_id, credential.secret.version, credential.registry.host)
                 login = self._login(key, stored, credential.registry.host)
                 yield RegistryAccount(
                     registry_host=credential.registry.host, provider=credential.registry.provider, login=login

@@ -20,6 +20,7 @@ def events_of(
     verdict: Verdict,
     history: Sequence[RecordedEvent],
     *,
+    registry_host: str,
     checked_at: datetime,
     duration_ms: int,
     expires_at: datetime | None,
@@ -30,7 +31,9 @@ def events_of(
     the newest event of each type in the verification stream, and the first failure after the last accepted
     login.
     """
-    outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
+    outcome = outcome_of(
+        verification, verdict, registry_host=registry_host, checked_at=checked_at, duration_ms=duration_ms
+    )
     events: list[object] = [outcome]
     failed = _failures(history)
     if failed and isinstance(outcome, VerificationSucceeded):
@@ -65,14 +68,19 @@ def worth_recording(code: str, last_code: str | None, last_recorded: datetime | 
 
 
 def outcome_of(
-    verification: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int
+    verification: Verification,
+    verdict: Verdict,
+    *,
+    registry_host: str,
+    checked_at: datetime,
+    duration_ms: int,
 ) -> Outcome:
-    """The event with the outcome of one login."""
+    """The event with the outcome of one login. `registry_host` is the host that the verdict is from."""
     if verdict.code is None:
         return VerificationSucceeded(
             verification_id=verification.id,
             credential_id=verification.credential_id,
-            registry_host=verification.registry.host,
+            registry_host=registry_host,
             provider=verification.registry.provider,
             secret_version=verification.secret_version,
             trigger=verification.trigger,
@@ -85,7 +93,7 @@ def outcome_of(
     return VerificationFailed(
         verification_id=verification.id,
         credential_id=verification.credential_id,
-        registry_host=verification.registry.host,
+        registry_host=registry_host,
         provider=verification.registry.provider,
         secret_version=verification.secret_version,
         trigger=verification.trigger,

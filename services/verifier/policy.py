@@ -7,6 +7,7 @@ from uuid import UUID
 from contracts.credential import Active, fold
 from contracts.credential_events import (
     CredentialAdded,
+    CredentialHostsChanged,
     CredentialSecretRotated,
     Registry,
     VerificationRequested,
@@ -34,15 +35,24 @@ class Verification:
     trigger: Trigger
     image: ImageReference | None = None
     push: bool = False
+    additional_hosts: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host to log in to, that of the registry first."""
+        return (self.registry.host, *self.additional_hosts)
 
 
 def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> Verification | None:
     """The verification that an event requests. `history` has the events that determine its credential.
 
-    `None` if the event requests none, the credential was removed, or its secret was replaced later: the event
-    that replaced the secret requests its own verification.
+    `None` if the event requests none, the credential was removed, or its secret or hosts were replaced later:
+    the event that replaced them requests its own verification.
     """
     image = None
+    credential = active_credential(history)
+    if credential is None:
+        return None
     match event.payload:
         case CredentialAdded(credential_id=credential_id, secret=secret):
             trigger: Trigger = "added"
@@ -52,10 +62,13 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         case VerificationRequested(credential_id=credential_id, secret_version=version, trigger=requested):
             trigger = requested
             image = _image(event.payload)
+        case CredentialHostsChanged(credential_id=credential_id, hosts=hosts):
+            if hosts != credential.besides or _with_new_secret(event, history):
+                return None
+            trigger, version = "requested", credential.secret.version
         case _:
             return None
-    credential = active_credential(history)
-    if credential is None or credential.secret.version != version:
+    if credential.secret.version != version:
         return None
     return Verification(
         id=event.event_id,
@@ -64,8 +77,9 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         registry=credential.registry,
         secret_version=version,
         trigger=trigger,
-        image=image if image and image.registry_host == credential.registry.host else None,
+        image=image if image and image.registry_host in credential.hosts else None,
         push=credential.details.scope.push,
+        additional_hosts=credential.besides.additional_hosts,
     )
 
 
@@ -73,6 +87,16 @@ def active_credential(history: Sequence[RecordedEvent]) -> Active | None:
     """The credential that these events determine; `None` if it was removed or does not exist."""
     state = fold(event.payload for event in history)
     return state if isinstance(state, Active) else None
+
+
+def _with_new_secret(event: RecordedEvent, history: Sequence[RecordedEvent]) -> bool:
+    """Whether the request that changed the hosts also set the secret, which is verified at all of them."""
+    return any(
+        isinstance(other.payload, CredentialAdded | CredentialSecretRotated)
+        and abs(other.version - event.version) == 1
+        and other.metadata == event.metadata
+        for other in history
+    )
 
 
 def _image(requested: VerificationRequested) -> ImageReference | None:

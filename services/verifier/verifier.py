@@ -8,6 +8,7 @@ appends it under a key that is derived from the event.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -17,10 +18,12 @@ from contracts.streams import credential_stream, outcome_event_id, verification_
 from contracts.verdicts import VerificationCode
 from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
 from eventlog.storage import EventStore
+from registries.catalogue import provider_at
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict
 from secretstore.store import SecretMissing, SecretPath, SecretStore, StoredSecretUnreadable, read_secret
+from verifier.each_host import log_in_everywhere
 from verifier.expiry import earliest_expiry, token_expiry
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, active_credential, verification_for
@@ -59,12 +62,13 @@ class Streams(Protocol):
 class LoginAttempt:
     """A login that was tried.
 
-    `expires_at` is the expiry of its secret, as the secret or its provider reports it. `recorded`: the
-    outcome is in the log.
+    `host` is the one that the verdict is from. `expires_at` is the expiry of its secret, as the secret or its
+    provider reports it. `recorded`: the outcome is in the log.
     """
 
     verification: Verification
     verdict: Verdict
+    host: str
     checked_at: datetime
     seconds: float
     expires_at: datetime | None
@@ -118,6 +122,8 @@ class Verifier:
                 raise
             login = None
         attempt = self._attempt(verification, login)
+        if self._has_other_hosts(verification):  # the change of the hosts requested its own verification
+            return "superseded"
         self._record(attempt, cause.metadata, causation_id=str(cause.event_id))
         return attempt
 
@@ -153,10 +159,13 @@ class Verifier:
         """Log in. Without a login the verdict is `UNREADABLE`."""
         started = self._monotonic()
         provider = verification.registry.provider
-        verdict = UNREADABLE if login is None else self._try(verification, login)
+        host, verdict = verification.registry.host, UNREADABLE
+        if login is not None:
+            host, verdict = log_in_everywhere(verification, partial(self._try, verification, login))
         attempt = LoginAttempt(
             verification=verification,
             verdict=verdict,
+            host=host,
             checked_at=self._now(),
             seconds=self._monotonic() - started,
             expires_at=earliest_expiry(
@@ -167,15 +176,16 @@ class Verifier:
         VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
         return attempt
 
-    def _try(self, verification: Verification, login: StoredLogin) -> Verdict:
-        provider, host = verification.registry.provider, verification.registry.host
+    def _try(self, verification: Verification, login: StoredLogin, host: str) -> Verdict:
+        provider, image = provider_at(verification.registry.provider, host), verification.image
+        probed = image is not None and host == image.registry_host
         with start_span("login", "client", attributes={"regcred.provider": provider, "server.address": host}):
             return self._log_in(
                 registry_host=host,
                 api_host=api_host(host),
                 login=login,
                 provider=provider,
-                probe=Probe(image=verification.image, push=verification.push) if verification.image else None,
+                probe=Probe(image=image, push=verification.push) if image and probed else None,
             )
 
     def _stored_login(self, verification: Verification) -> StoredLogin:
@@ -183,9 +193,17 @@ class Verifier:
         return read_secret(self._secrets, path, verification.secret_version, read_stored_login)
 
     def _is_current(self, verification: Verification) -> bool:
-        """Whether the credential exists with this version of its secret."""
+        """Whether the credential exists with this version of its secret, for these hosts."""
         credential = active_credential(self._streams(credential_stream(verification.credential_id)))
-        return credential is not None and credential.secret.version == verification.secret_version
+        return (
+            credential is not None
+            and credential.secret.version == verification.secret_version
+            and credential.besides.additional_hosts == verification.additional_hosts
+        )
+
+    def _has_other_hosts(self, verification: Verification) -> bool:
+        credential = active_credential(self._streams(credential_stream(verification.credential_id)))
+        return credential is not None and credential.besides.additional_hosts != verification.additional_hosts
 
     def _outcome_exists(self, verification: Verification) -> bool:
         return self._store.event(outcome_event_id(verification.id)) is not None
@@ -208,6 +226,7 @@ class Verifier:
                 verification,
                 attempt.verdict,
                 history,
+                registry_host=attempt.host,
                 checked_at=attempt.checked_at,
                 duration_ms=round(attempt.seconds * 1000),
                 expires_at=attempt.expires_at,

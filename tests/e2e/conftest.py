@@ -38,6 +38,11 @@ class Running:
     broker: RabbitMQ | None
 
 
+def second_name(address: str) -> str:
+    """Return another host of the same registry."""
+    return address.replace("127.0.0.1", "localhost")
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
     """A real docker-registry with one user."""
@@ -54,7 +59,7 @@ def running(
     environment = {
         "REGCRED_LOG_LEVEL": "debug",  # all log lines are searched for secrets
         "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
-        "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},127.0.0.1:9",
+        "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{second_name(registry.address)},127.0.0.1:9",
     }
     with ExitStack() as servers:
         vault = broker = None

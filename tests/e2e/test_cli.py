@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ONE_MACHINE_ONLY, PASSWORD, USER, Running
+from tests.e2e.conftest import ONE_MACHINE_ONLY, PASSWORD, USER, Running, second_name
 from tests.support.timing import PATIENCE, waiting
 
 REGCRED = Path(sys.executable).with_name("regcred")
@@ -141,6 +141,19 @@ def test_a_credential_is_added_changed_verified_and_removed(client: Client) -> N
     assert nobody["restrictions"] == {"restricted": True, "projects": []}
     everyone = client.json("credentials", "restrict", "ours", "--everyone")
     assert everyone["restrictions"] == {"restricted": False, "projects": []}
+
+    second = second_name(client.registry)
+    client.json("credentials", "edit", "ours", "--also-host", second, "--mirror-of", "docker.io")
+    verified = client.json("credentials", "verify", "ours", "--wait", "30")
+    assert (verified["status"], verified["detail"].endswith(f"so do {second}")) == ("verified", True), (
+        verified
+    )
+    shown = client.json("credentials", "show", "ours")
+    assert (shown["additional_hosts"], shown["mirror_of"]) == ([second], ["docker.io"])
+    found = client.json("credentials", "list", "--registry", second)["items"]
+    assert [one["name"] for one in found] == ["ours"]
+    one_host = client.json("credentials", "edit", "ours", "--one-host", "--no-mirror")
+    assert (one_host["additional_hosts"], one_host["mirror_of"]) == ([], [])
 
     frozen = client.json("credentials", "freeze", "ours", "--reason", "leaked")["items"]
     assert [(one["name"], one["frozen"]) for one in frozen] == [("ours", True)]

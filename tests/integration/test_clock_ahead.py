@@ -101,6 +101,7 @@ def test_an_expiry_is_not_announced_before_its_time(url: str, tmp_path: Path) ->
             username="octo",
             secret_version=1,
             expires_at=expires_at,
+            additional_hosts=[],
         )
         due_at = moment + timedelta(hours=20)
         ScheduleTable(verifier_pool).upsert(entry, due_at=due_at, now=moment)

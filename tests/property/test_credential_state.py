@@ -10,6 +10,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.invalid_input import InvalidInput
 from contracts.credential import Absent, Active, Credential, Removed, fold
 from contracts.credential_events import Restrictions, Scope
 from credentials.domain.commands import (
@@ -41,6 +42,7 @@ ADD = AddCredential(
 _unchanged = st.just(UNCHANGED)
 _texts = st.sampled_from(["a", "b", "c"])
 _expiries = st.none() | st.sampled_from([NOW + timedelta(days=days) for days in (1, 2, 3)])
+_hosts = st.sampled_from(["a.example.com", "b.example.com"])
 _commands: dict[type, st.SearchStrategy[Command]] = {
     AddCredential: st.just(ADD),
     ChangeDetails: st.builds(
@@ -50,10 +52,14 @@ _commands: dict[type, st.SearchStrategy[Command]] = {
         scope=_unchanged | st.builds(Scope, pull=st.booleans(), push=st.booleans()),
         repository_prefixes=_unchanged | st.tuples(_texts),
         expires_at=_unchanged | _expiries,
+        additional_hosts=_unchanged | st.sets(_hosts, max_size=2).map(sorted).map(tuple),
+        mirror_of=_unchanged | st.sets(_hosts | st.just("docker.io"), max_size=2).map(sorted).map(tuple),
     ),
     RotateSecret: st.builds(
         RotateSecret,
-        registry=st.builds(replace, st.just(GITHUB), location=st.none() | _texts),
+        registry=st.builds(
+            replace, st.just(GITHUB), location=st.none() | _texts, host=st.just(GITHUB.host) | _hosts
+        ),
         username=_texts,
         secret=st.integers(1, 5).map(secret_reference),
         expires_at=_expiries,
@@ -98,10 +104,20 @@ def test_the_newest_events_determine_a_credential(commands: list[Command]) -> No
             assert state.former is not None
             assert state.former.valid_until <= NOW
             continue
+        except InvalidInput:  # an additional host is the registry already, or a host a mirror of itself
+            assert isinstance(command, ChangeDetails)
+            assert isinstance(state, Active)
+            named = replace(state.besides, **command.named_hosts())
+            hosts = [state.registry.host, *named.additional_hosts, *named.mirror_of]
+            assert len(set(hosts)) < len(hosts)
+            continue
         if isinstance(command, RollBackSecret):
             _assert_rolled_back(state, fold(new, state), command)
         events.extend(new)
         state = fold(new, state)
+        if isinstance(state, Active):
+            hosts = [*state.hosts, *state.besides.mirror_of]
+            assert len(set(hosts)) == len(hosts)
     newest = {type(event): number for number, event in enumerate(events)}
     determining = [events[number] for number in sorted({0, *newest.values()})]
     assert fold(determining) == fold(events) == state

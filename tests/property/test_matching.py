@@ -22,7 +22,7 @@ CANDIDATES = st.builds(
     credential_id=st.integers(0, 50).map(lambda number: UUID(int=number)),
     version=st.just(1),
     name=st.just("c"),
-    registry_host=st.sampled_from(["reg.io", "reg.io", "reg.io:5000"]),
+    registry_host=st.sampled_from(["reg.io", "reg.io:5000"]),
     repository_prefixes=st.lists(
         st.builds(str.__add__, PATHS, st.sampled_from(["", "/"])), max_size=3, unique=True
     ).map(tuple),
@@ -37,6 +37,7 @@ CANDIDATES = st.builds(
     verification=st.sampled_from(VerificationStatus),
     added_at=MOMENTS,
     frozen=st.booleans(),
+    additional_hosts=st.sampled_from([(), (), ("reg.io",), ("mirror.io", "reg.io"), ("mirror.io",)]),
 )
 MANY = st.lists(CANDIDATES, max_size=8, unique_by=lambda candidate: candidate.credential_id)
 IMAGES = PATHS.map(lambda path: ImageReference.parse(f"reg.io/{path}"))
@@ -90,7 +91,7 @@ def test_the_selected_candidate_is_preferred_to_every_other_eligible_one(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
-    here = [candidate for candidate in candidates if candidate.registry_host == "reg.io"]
+    here = [candidate for candidate in candidates if "reg.io" in candidate.hosts]
     eligible = [candidate for candidate in here if not broken_rules(candidate, image, use)]
     best = [
         one for one in eligible if all(preferred(one, other, image) for other in eligible if other is not one)
@@ -109,7 +110,7 @@ def test_every_candidate_has_the_expected_reason(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
-    here = [candidate for candidate in candidates if candidate.registry_host == "reg.io"]
+    here = [candidate for candidate in candidates if "reg.io" in candidate.hosts]
     assert sorted(judged.candidate.credential_id for judged in found.candidates) == sorted(
         candidate.credential_id for candidate in here
     )
@@ -139,7 +140,7 @@ def test_for_a_whole_registry_a_credential_with_prefixes_is_the_last_choice(
 ) -> None:
     below_everything = ImageReference.parse("reg.io/of-no-prefix")
     found = match(WholeRegistry(registry_host="reg.io"), candidates, use)
-    here = [candidate for candidate in candidates if candidate.registry_host == "reg.io"]
+    here = [candidate for candidate in candidates if "reg.io" in candidate.hosts]
     usable = [one for one in here if broken_rules(one, below_everything, use) in ([], ["other_repository"])]
     whole = [one for one in usable if not one.repository_prefixes]
     if whole:

@@ -131,15 +131,19 @@ class MemoryCredentialStore:
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         hosts = {
-            current.registry.host for account, current in self._current.values() if account == account_id
+            host
+            for account, current in self._current.values()
+            if account == account_id
+            for host in current.hosts
         }
         return sorted(host for host in hosts if host > after)[:limit]
 
-    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+    def candidates(self, account_id: str, hosts: Sequence[str], *, mirrors: bool = False) -> list[Candidate]:
         return [
             self._candidate(credential_id, current)
             for credential_id, (account, current) in self._current.items()
-            if account == account_id and current.registry.host in hosts
+            if account == account_id
+            and not set(hosts).isdisjoint((*current.hosts, *(current.besides.mirror_of if mirrors else ())))
         ]
 
     def issue(
@@ -190,6 +194,9 @@ class MemoryCredentialStore:
             scope=current.details.scope,
             restrictions=current.restrictions,
             secret_version=current.secret.version,
+            frozen=current.frozen,
+            additional_hosts=current.besides.additional_hosts,
+            mirror_of=current.besides.mirror_of,
             expires_at=current.details.expires_at,
             verification=verdict_of(last.outcome)[0] if last else VerificationStatus.PENDING,
             added_at=_EPOCH + timedelta(seconds=self._added.index(credential_id)),

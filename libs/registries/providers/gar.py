@@ -79,7 +79,7 @@ PROVIDER = replace(
     first_component="domain",  # a project of the domain example.com is example.com/project
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the repository or project.",
     quirks=(
-        "The location is part of the host, so each location needs its own credential.",
+        "The location is part of the host; hosts of other locations can be additional hosts of a credential.",
         *_google.BASE.quirks,
     ),
     advice={

@@ -51,6 +51,7 @@ class MintKey:
 
     credential_id: UUID
     secret_version: int
+    registry_host: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, IF_MATCH, VERSIONED, describes
 from chassis.web.moment import Moment
 from contracts.credential import Active
-from contracts.credential_events import MAX_PREFIXES, Details, Restrictions
-from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
+from contracts.credential_events import MAX_PREFIXES, Details, Hosts, Restrictions
+from contracts.schemas import AdditionalHosts, CredentialSchema, MirrorOf, RestrictionsSchema, ScopeSchema
 from credentials.api import rotation, verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning, respond
 from credentials.api.dry_run import DryRunArguments, WouldBeAddedSchema, would_be
@@ -24,6 +24,7 @@ from credentials.api.impact import ChangedSchema, ForceArguments, changed_respon
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import ChangeDetails
+from credentials.domain.hosts import additional_hosts, mirror_of
 from registries.input.new_secret import (
     CREDENTIAL_METADATA,
     PROVIDER_METADATA,
@@ -53,6 +54,8 @@ class AddSchema(Schema):
     location = fields.String(
         load_default=None, allow_none=True, metadata={"description": "Location of a Google registry."}
     )
+    additional_hosts = AdditionalHosts(load_default=list)
+    mirror_of = MirrorOf(load_default=list)
     description = fields.String(load_default="")
     credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
@@ -71,6 +74,8 @@ class ChangeSchema(Schema):
     scope = fields.Nested(ScopeSchema)
     repository_prefixes = BoundedList(fields.String(), most=MAX_PREFIXES)
     expires_at = Moment(allow_none=True)
+    additional_hosts = AdditionalHosts()
+    mirror_of = MirrorOf()
 
 
 def blueprint(
@@ -104,8 +109,8 @@ def blueprint(
         request = command_request(account_id, request_fingerprint, meaning(AddSchema, body), **arguments)
         result = credentials.replay(request)
         if result is None:
-            secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)
-            result = credentials.add(request, secret, details, restrictions)
+            parsed = parse_addition(body, now=request.now, http_allowed=http_allowed)
+            result = credentials.add(request, *parsed)
         if request.dry_run:
             return would_be(result.body, is_new=True)
         location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
@@ -124,7 +129,7 @@ def blueprint(
         example={"name": "team-ghcr", "expires_at": "2027-03-01T00:00:00Z"},
     )
     def change_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Change name, description, scope, repository prefixes or expiry.
+        """Change name, description, scope, repository prefixes, expiry, hosts or mirrored registries.
 
         While workloads that would lose it use it, this needs `force`.
         """
@@ -133,7 +138,9 @@ def blueprint(
         )
 
         def command_for(credential: Active) -> ChangeDetails:
-            return parse_change(body, now=request.now, registry_host=credential.registry.host)
+            return parse_change(
+                body, now=request.now, http_allowed=http_allowed, registry_host=credential.registry.host
+            )
 
         return changed_response(credentials.change(request, credential_id, expected_version(), command_for))
 
@@ -146,7 +153,7 @@ def blueprint(
 
 def parse_addition(
     body: Body, *, now: datetime, http_allowed: HttpAllowed
-) -> tuple[NewSecret, Details, Restrictions]:
+) -> tuple[NewSecret, Details, Restrictions, Hosts]:
     """Parse the body of an addition. Raises `InvalidInput` with every problem."""
     target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
     registry_host: str | None = None
@@ -159,23 +166,26 @@ def parse_addition(
 
     parsed = values.parse_all(
         secret=new_secret,
-        **_parsers(body, now=now, registry_host=lambda: registry_host),
+        **_parsers(body, now=now, http_allowed=http_allowed, registry_host=lambda: registry_host),
         restrictions=lambda: values.restrictions(**body["restrictions"]),
     )
     secret, restrictions = parsed.pop("secret"), parsed.pop("restrictions")
     if secret.path_prefix and not parsed["repository_prefixes"]:
         parsed["repository_prefixes"] = (secret.path_prefix,)
-    return secret, Details(**parsed), restrictions
+    hosts = Hosts(additional_hosts=parsed.pop("additional_hosts"), mirror_of=parsed.pop("mirror_of"))
+    return secret, Details(**parsed), restrictions, hosts
 
 
-def parse_change(body: Body, *, now: datetime, registry_host: str) -> ChangeDetails:
+def parse_change(
+    body: Body, *, now: datetime, http_allowed: HttpAllowed, registry_host: str
+) -> ChangeDetails:
     """Parse the body of a change. Raises `InvalidInput` with every problem."""
-    parsers = _parsers(body, now=now, registry_host=lambda: registry_host)
+    parsers = _parsers(body, now=now, http_allowed=http_allowed, registry_host=lambda: registry_host)
     return ChangeDetails(**values.parse_all(**{name: parsers[name] for name in parsers if name in body}))
 
 
 def _parsers(
-    body: Body, *, now: datetime, registry_host: Callable[[], str | None]
+    body: Body, *, now: datetime, http_allowed: HttpAllowed, registry_host: Callable[[], str | None]
 ) -> dict[str, Callable[[], Any]]:
     """Return the parser of each detail, in the order in which problems are reported."""
     return {
@@ -186,4 +196,6 @@ def _parsers(
             body["repository_prefixes"], registry_host()
         ),
         "expires_at": lambda: values.expiry(body["expires_at"], now=now),
+        "additional_hosts": lambda: additional_hosts(body["additional_hosts"], http_allowed=http_allowed),
+        "mirror_of": lambda: mirror_of(body["mirror_of"]),
     }

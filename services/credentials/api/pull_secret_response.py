@@ -28,6 +28,9 @@ class IssuedCredentialSchema(Schema):
             "request for a repository, `ghcr.io/*` for one for a whole registry."
         },
     )
+    registry_host = fields.String(
+        metadata={"description": "The host that it is issued for. One credential may be for several."}
+    )
     auth_keys = fields.List(
         fields.String(),
         metadata={
@@ -101,9 +104,10 @@ def decision_body(
                 "credential_id": grant.candidate.credential_id,
                 "secret_version": grant.candidate.secret_version,
                 "images": [str(image) for image in grant.images],
-                "auth_keys": keys[grant.candidate.credential_id],
+                "registry_host": grant.registry_host,
+                "auth_keys": of_grant,
             }
-            for grant in decided.grants
+            for grant, of_grant in zip(decided.grants, keys, strict=True)
         ],
         "anonymous_images": [str(refusal.image) for refusal in decided.anonymous],
         "expires_at": min((expiry for expiry in known if expiry is not None), default=None),
@@ -113,7 +117,10 @@ def decision_body(
 
 def _results(wanted: PullSecretRequest, decided: IssuancePlan) -> list[dict[str, Any]]:
     """Return the decision about each image, in the order of the request and once for each."""
-    issued = {image: grant.candidate.credential_id for grant in decided.grants for image in grant.images}
+    # An image can also have the login of a mirror. That of its registry comes first.
+    issued = {
+        image: grant.candidate.credential_id for grant in reversed(decided.grants) for image in grant.images
+    }
     without = {refusal.image: ("anonymous", of_image(refusal)) for refusal in decided.anonymous} | {
         refusal.image: ("refused", of_image(refusal)) for refusal in decided.refusals
     }

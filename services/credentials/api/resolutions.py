@@ -26,9 +26,11 @@ from registries.matching import (
     Match,
     RankReason,
     RequestedUse,
+    Selection,
     SelectionReason,
     match,
 )
+from registries.mirrors import mirror_selections
 
 Body = dict[str, Any]
 
@@ -60,6 +62,13 @@ class SelectedSchema(Schema):
     )
 
 
+class MirrorSchema(Schema):
+    """A mirror of the registry, and the credential that would be used there."""
+
+    registry_host = fields.String()
+    credential_id = fields.UUID()
+
+
 class CandidateSchema(Schema):
     credential_id = fields.UUID()
     name = fields.String()
@@ -72,6 +81,10 @@ class ResolutionSchema(Schema):
 
     image = fields.Nested(ImageSchema)
     selected = fields.Nested(SelectedSchema, allow_none=True)
+    mirrors = fields.List(
+        fields.Nested(MirrorSchema),
+        metadata={"description": "The mirrors whose login a pull secret for the image also has."},
+    )
     candidates = fields.List(
         fields.Nested(CandidateSchema),
         metadata={
@@ -121,13 +134,17 @@ def blueprint(store: CredentialStore) -> Blueprint:
             at=now(),
             chosen=chosen_credential(store, account_id, choice_of(body)),
         )
-        candidates = store.candidates(account_id, [image.registry_host])
-        return json_response(_resolution(image, match(image, candidates, use), principal().projects))
+        candidates = store.candidates(account_id, [image.registry_host], mirrors=True)
+        mirrors = mirror_selections(image, candidates, use) if use.operation == "pull" else {}
+        found = match(image, candidates, use)
+        return json_response(_resolution(image, found, mirrors, principal().projects))
 
     return routes
 
 
-def _resolution(image: ImageReference, found: Match, projects: frozenset[str] | None) -> dict[str, Any]:
+def _resolution(
+    image: ImageReference, found: Match, mirrors: dict[str, Selection], projects: frozenset[str] | None
+) -> dict[str, Any]:
     """The response. Candidates that none of the token's `projects` may use are counted, and not listed."""
     selection = found.selection
     listed = [one for one in found.candidates if _may_be_listed(one.candidate.restrictions, projects)]
@@ -142,6 +159,10 @@ def _resolution(image: ImageReference, found: Match, projects: frozenset[str] | 
         "selected": {"credential_id": selection.candidate.credential_id, "reason": selection.reason}
         if selection
         else None,
+        "mirrors": [
+            {"registry_host": host, "credential_id": mirror.candidate.credential_id}
+            for host, mirror in mirrors.items()
+        ],
         "candidates": [
             {
                 "credential_id": judged.candidate.credential_id,

@@ -63,7 +63,7 @@ class Access:
         else:
             lost, needs_force = self._store.usages(before.credential_id, since=self.since(now)), True
         usages = lost[:MAX_WORKLOADS]
-        others = self._store.candidates(account_id, [before.registry.host]) if usages else []
+        others = self._store.candidates(account_id, before.hosts) if usages else []
         projects = {usage.project_id for usage in usages}
         return Impact(
             credential_id=before.credential_id,

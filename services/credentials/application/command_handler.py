@@ -20,7 +20,7 @@ from contracts.credential import (
     fold,
     is_change,
 )
-from contracts.credential_events import VerificationRequested
+from contracts.credential_events import CredentialHostsChanged, VerificationRequested
 from contracts.verdicts import VerificationStatus
 from contracts.verification import verification_json
 from contracts.verification_events import verdict_of
@@ -309,12 +309,9 @@ class CommandHandler:
             )
         if isinstance(after, Removed):
             return {}
-        secret_version = after.secret.version
         row = {
             **columns(after),
-            **_verification(
-                self._store.last_outcome(after.credential_id, secret_version) if loaded.events else None
-            ),
+            **_verification(self._last_outcome(loaded, new, after)),
             "credential_id": after.credential_id,
             "account_id": request.account_id,
             "version": version,
@@ -322,6 +319,17 @@ class CommandHandler:
             "updated_at": request.now if new else loaded.changes[-1].metadata.occurred_at,
         }
         return credential_json(row)
+
+    def _last_outcome(
+        self, loaded: LoadedCredential, new: Sequence[NewEvent], after: Active
+    ) -> RecordedOutcome | None:
+        """Return the last outcome of the current secret at the current hosts."""
+        if not loaded.events or any(isinstance(event.payload, CredentialHostsChanged) for event in new):
+            return None
+        last = self._store.last_outcome(after.credential_id, after.secret.version)
+        changes = (one for one in loaded.events if isinstance(one.payload, CredentialHostsChanged))
+        changed = next((one.metadata.occurred_at for one in changes), None)
+        return None if last and changed and last.outcome.checked_at < changed else last
 
 
 def retried(once: Callable[[], _Result], *, on: tuple[type[Exception], ...], attempts: int) -> _Result:

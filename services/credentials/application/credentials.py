@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from chassis.secret import Secret
 from contracts.credential import Absent, Active, Removed
-from contracts.credential_events import Details, Restrictions
+from contracts.credential_events import NO_OTHER_HOSTS, Details, Hosts, Restrictions
 from credentials.application.access import Access, Impact
 from credentials.application.command_handler import (
     ATTEMPTS,
@@ -77,7 +77,12 @@ class Credentials:
         self._new_id = new_id
 
     def add(
-        self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
+        self,
+        request: CommandRequest,
+        secret: NewSecret,
+        details: Details,
+        restrictions: Restrictions,
+        besides: Hosts = NO_OTHER_HOSTS,
     ) -> CommandResult:
         """Save a credential. The caller tries `replay` first, before it parses what the request contains."""
         name_taken = self._store.name_taken(request.account_id, details.name)
@@ -93,6 +98,7 @@ class Credentials:
             secret=self._stored.reference(path, value, secret.kind, 1),
             details=details,
             restrictions=restrictions,
+            besides=besides,
         )
         decide(command, Absent())  # raises if the command is refused, before a secret is stored
         if name_taken:

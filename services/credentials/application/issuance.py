@@ -28,11 +28,10 @@ from credentials.domain.issuance import (
     NotIssued,
     PullSecretRequest,
     Refusal,
-    events_of,
     plan,
-    refused_events,
     without,
 )
+from credentials.domain.issuance_record import events_of, refused_events
 from credentials.domain.pull_secret_formats import Issued
 from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
 from registries.matching import RequestedUse
@@ -138,7 +137,7 @@ class Issuer:
             at=request.now,
             chosen=chosen_credential(self._store, request.account_id, wanted.chosen),
         )
-        return plan(wanted, self._store.candidates(request.account_id, hosts), use)
+        return plan(wanted, self._store.candidates(request.account_id, hosts, mirrors=True), use)
 
     def _recorded(
         self,

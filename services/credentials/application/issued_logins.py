@@ -69,9 +69,9 @@ class IssuedLogins:
             raise SecretLost(type(error).__name__, credential_id) from None
         try:
             minted = self._minter.login(
-                MintKey(credential_id, version),
+                MintKey(credential_id, version, grant.registry_host),
                 stored,
-                registry_host=grant.candidate.registry_host,
+                registry_host=grant.registry_host,
                 short_lived=wanted.short_lived,
             )
         except NotMinted as failure:

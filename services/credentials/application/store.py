@@ -141,8 +141,10 @@ class CredentialStore(Protocol):
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         """Return the first canonical hosts after `after` for which the account has credentials, in order."""
 
-    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+    def candidates(self, account_id: str, hosts: Sequence[str], *, mirrors: bool = False) -> list[Candidate]:
         """Return the account's credentials for these canonical hosts, unordered, consistent with the log.
+
+        With `mirrors` also those for mirrors of them.
 
         Raises:
             StateDamaged: the stored state of one was changed by others than the service.

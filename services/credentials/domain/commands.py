@@ -6,7 +6,15 @@ from enum import Enum
 from typing import Any, Literal
 from uuid import UUID
 
-from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
+from contracts.credential_events import (
+    NO_OTHER_HOSTS,
+    Details,
+    Hosts,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+)
 from contracts.issuance_events import Workload
 from registries.image_reference import ImageReference
 
@@ -43,6 +51,7 @@ class AddCredential:
     secret: SecretReference
     details: Details
     restrictions: Restrictions
+    besides: Hosts = NO_OTHER_HOSTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +63,19 @@ class ChangeDetails:
     scope: Scope | Unchanged = UNCHANGED
     repository_prefixes: tuple[str, ...] | Unchanged = UNCHANGED
     expires_at: datetime | Unchanged | None = UNCHANGED
+    additional_hosts: tuple[str, ...] | Unchanged = UNCHANGED
+    mirror_of: tuple[str, ...] | Unchanged = UNCHANGED
 
     def named(self) -> dict[str, Any]:
         """Return the fields of `Details` that change."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return self._named(Details)
+
+    def named_hosts(self) -> dict[str, Any]:
+        """Return the fields of `Hosts` that change."""
+        return self._named(Hosts)
+
+    def _named(self, part: type[Details | Hosts]) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(part)}
         return {name: value for name, value in values.items() if value is not UNCHANGED}
 
 

@@ -11,14 +11,19 @@ from uuid import UUID
 from chassis.invalid_input import FieldProblem, InvalidInput
 from contracts.credential import Absent, Active, Credential, FormerSecret, Removed
 from contracts.credential_events import (
+    NO_OTHER_HOSTS,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
+    Hosts,
+    Registry,
+    SecretKind,
     VerificationRequested,
 )
 from credentials.domain.commands import (
@@ -39,6 +44,7 @@ from credentials.domain.errors import (
     FormerSecretGone,
     NoFormerSecret,
 )
+from credentials.domain.hosts import check_hosts
 from credentials.domain.values import check_prefixes
 
 Event = (
@@ -47,6 +53,7 @@ Event = (
     | CredentialSecretRotated
     | CredentialSecretRolledBack
     | CredentialRestrictionsChanged
+    | CredentialHostsChanged
     | CredentialFrozen
     | CredentialThawed
     | CredentialRemoved
@@ -61,18 +68,19 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
         CredentialNotFound: the credential does not exist or was removed.
         CredentialInUse: a removal that is not forced, while workloads use the credential.
         NoFormerSecret, FormerSecretGone: nothing can be rolled back.
-        InvalidInput: the image to verify is of another registry, or a prefix is the host of another one.
+        InvalidInput: the image to verify is of another registry, a prefix is the host of another one, or an
+            additional host does not fit.
         ValueError: the id of a new credential exists.
     """
     if isinstance(command, AddCredential):
-        return (_add(command, state),)
+        return _add(command, state)
     if not isinstance(state, Active):
         raise CredentialNotFound(_id_of(state))
     match command:
         case ChangeDetails():
             return _change(command, state)
         case RotateSecret():
-            return (_rotate(command, state),)
+            return _rotate(command, state)
         case RollBackSecret():
             return _roll_back(command, state)
         case RestrictCredential():
@@ -89,10 +97,10 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
             assert_never(command)
 
 
-def _add(command: AddCredential, state: Credential) -> CredentialAdded:
+def _add(command: AddCredential, state: Credential) -> tuple[Event, ...]:
     if not isinstance(state, Absent):
         raise ValueError("an id was used twice")  # noqa: TRY004 the value is wrong, not the type
-    return CredentialAdded(
+    added = CredentialAdded(
         credential_id=command.credential_id,
         registry=command.registry,
         username=command.username,
@@ -100,20 +108,36 @@ def _add(command: AddCredential, state: Credential) -> CredentialAdded:
         details=command.details,
         restrictions=command.restrictions,
     )
+    check_hosts(command.besides, command.registry, command.secret.kind)
+    return (added, *_hosts_changed(command.credential_id, command.besides, NO_OTHER_HOSTS))
 
 
 def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
     previous = state.details
     details = replace(previous, **command.named())
-    if details == previous:
+    events: tuple[Event, ...] = ()
+    if details != previous:
+        events = (
+            CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=previous),
+        )
+    hosts = replace(state.besides, **command.named_hosts())
+    if hosts != state.besides:
+        check_hosts(hosts, state.registry, state.secret.kind)
+    return (*events, *_hosts_changed(state.credential_id, hosts, state.besides))
+
+
+def _hosts_changed(credential_id: UUID, hosts: Hosts, previous: Hosts) -> tuple[CredentialHostsChanged, ...]:
+    if hosts == previous:
         return ()
-    return (CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=previous),)
+    changed = CredentialHostsChanged(credential_id=credential_id, hosts=hosts, previous=previous)
+    return (changed,)
 
 
-def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
+def _rotate(command: RotateSecret, state: Active) -> tuple[Event, ...]:
     if command.registry.host != state.registry.host:
         check_prefixes(state.details, command.registry.host)
-    return CredentialSecretRotated(
+    hosts = _hosts_besides(command.registry, command.secret.kind, state)
+    rotated = CredentialSecretRotated(
         credential_id=state.credential_id,
         registry=command.registry,
         username=command.username,
@@ -125,6 +149,23 @@ def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
         previous_expires_at=state.details.expires_at,
         previous_valid_until=command.previous_valid_until,
     )
+    return (*_hosts_changed(state.credential_id, hosts, state.besides), rotated)
+
+
+def _hosts_besides(registry: Registry, kind: SecretKind, state: Active) -> Hosts:
+    """Return what a credential with another login is for besides its registry.
+
+    A host that becomes the registry is no additional one any more, and is no mirror of itself.
+
+    Raises:
+        InvalidInput: an additional host does not fit.
+    """
+    hosts = Hosts(
+        additional_hosts=tuple(host for host in state.besides.additional_hosts if host != registry.host),
+        mirror_of=tuple(host for host in state.besides.mirror_of if host != registry.host),
+    )
+    check_hosts(hosts, registry, kind)
+    return hosts
 
 
 def former_secret(state: Active, at: datetime) -> FormerSecret:
@@ -148,13 +189,13 @@ def _roll_back(command: RollBackSecret, state: Active) -> tuple[Event, ...]:
     rolled_back = CredentialSecretRolledBack(
         credential_id=state.credential_id, restored_version=former.secret.version
     )
-    return (rolled_back, _rotate(rotation, state))
+    return (rolled_back, *_rotate(rotation, state))
 
 
 def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:
     image = command.image
-    if image is not None and image.registry_host != state.registry.host:
-        detail = f"the credential is for {state.registry.host}, the image is of another registry"
+    if image is not None and image.registry_host not in state.hosts:
+        detail = f"the credential is for {', '.join(state.hosts)}, the image is of another registry"
         raise InvalidInput((FieldProblem("/image", "host_mismatch", detail),))
     return VerificationRequested(
         credential_id=state.credential_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import product
 from uuid import UUID
 
 from contracts.credential import Active
@@ -82,7 +83,8 @@ def _is_narrower(before: Active, after: Active, *, now: datetime, until: datetim
     covered = (prefix.rstrip("/") for prefix in before.details.repository_prefixes or ("",))
     prefixes = after.details.repository_prefixes
     return (
-        before.registry.host != after.registry.host
+        not set(before.hosts) <= set(after.hosts)
+        or not set(before.besides.mirror_of) <= set(after.besides.mirror_of)
         or (before.details.scope.pull and not after.details.scope.pull)
         or (not before.details.scope.pull and not after.details.scope.push)
         or any(covering_prefix(prefixes, repository) is None for repository in covered)
@@ -119,11 +121,9 @@ def served_by(
     ]
     use = RequestedUse(project_id=project_id, operation="pull", at=at)
     found: dict[UUID, None] = {}
-    for prefix in lost.details.repository_prefixes or ("",):
+    for host, prefix in product(lost.hosts, lost.details.repository_prefixes or ("",)):
         repository = f"{prefix.rstrip('/')}/{_ANY}".lstrip("/")
-        image = ImageReference(
-            registry_host=lost.registry.host, repository=repository, tag="latest", digest=None
-        )
+        image = ImageReference(registry_host=host, repository=repository, tag="latest", digest=None)
         selection = match(image, others, use).selection
         if selection is None:
             return ()

@@ -9,26 +9,22 @@ are recorded as refusals.
 `pull_secret_formats` has the formats in which a secret is issued.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from contracts.issuance_events import (
-    MAX_REFUSED_CANDIDATES,
     Operation,
     RefusalReason,
-    RefusedCandidate,
     SecretFormat,
-    SecretIssued,
-    SecretIssuedV2,
-    SecretRefusedV2,
     Workload,
 )
 from credentials.domain.errors import Refused
 from registries.image_reference import ImageReference
 from registries.matching import Candidate, Judged, RequestedUse, match
+from registries.mirrors import mirror_selections
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
 
@@ -63,9 +59,13 @@ class PullSecretRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A credential whose secret is issued, its images, and other names under which clients look them up."""
+    """A credential whose secret is issued for a host.
+
+    `as_written` has other names under which clients look up its images.
+    """
 
     candidate: Candidate
+    registry_host: str
     images: tuple[Image, ...]
     as_written: tuple[str, ...] = ()
 
@@ -113,20 +113,26 @@ class NotIssued(NotIssuable):
 def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: RequestedUse) -> IssuancePlan:
     """Match every image. Grants are in the order of their first image."""
     known = list(candidates)
-    grants: dict[UUID, Grant] = {}
+    grants: dict[tuple[UUID, str], Grant] = {}
     refusals: list[Refusal] = []
     anonymous: list[Refusal] = []
     for image in dict.fromkeys(wanted.images):
         index = wanted.images.index(image)
         found = match(image, known, use)
-        if found.selection is not None:
-            candidate = found.selection.candidate
-            earlier = grants.get(candidate.credential_id, Grant(candidate=candidate, images=()))
-            grants[candidate.credential_id] = Grant(
-                candidate=candidate,
+        mirrors = mirror_selections(image, known, use) if _uses_mirrors(wanted) else {}
+        own = {image.registry_host: found.selection} if found.selection else {}
+        for host, selection in (own | mirrors).items():
+            key = selection.candidate.credential_id, host
+            earlier = grants.get(key, Grant(candidate=selection.candidate, registry_host=host, images=()))
+            grants[key] = replace(
+                earlier,
                 images=(*earlier.images, image),
-                as_written=(*earlier.as_written, *wanted.as_written.get(image, ())),
+                as_written=(
+                    *earlier.as_written,
+                    *(wanted.as_written.get(image, ()) if host == image.registry_host else ()),
+                ),
             )
+        if own or mirrors:
             continue
         refusal = Refusal(
             index=index,
@@ -139,22 +145,31 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
     found_plan = IssuancePlan(
         grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous)
     )
-    return without(found_plan, wanted, _not_found_by_client(wanted, found_plan.grants))
+    return _without(found_plan, wanted, _not_found_by_client(wanted, found_plan.grants))
 
 
 def without(
     plan: IssuancePlan, wanted: PullSecretRequest, failed: Mapping[UUID, RefusalReason]
 ) -> IssuancePlan:
     """Return the plan with all images of these credentials refused."""
-    refused = [
-        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
-        for grant in plan.grants
-        if (reason := failed.get(grant.candidate.credential_id))
+    return _without(plan, wanted, lambda grant: failed.get(grant.candidate.credential_id))
+
+
+def _without(
+    plan: IssuancePlan, wanted: PullSecretRequest, reason_of: Callable[[Grant], RefusalReason | None]
+) -> IssuancePlan:
+    grants = tuple(grant for grant in plan.grants if reason_of(grant) is None)
+    issued = {image for grant in grants for image in grant.images}  # by its registry, or by a mirror
+    refused = {
+        image: Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
+        for grant in reversed(plan.grants)
+        if (reason := reason_of(grant))
         for image in grant.images
-    ]
+        if image not in issued
+    }
     return IssuancePlan(
-        grants=tuple(grant for grant in plan.grants if grant.candidate.credential_id not in failed),
-        refusals=tuple(sorted((*plan.refusals, *refused), key=attrgetter("index"))),
+        grants=grants,
+        refusals=tuple(sorted((*plan.refusals, *refused.values()), key=attrgetter("index"))),
         anonymous=plan.anonymous,
     )
 
@@ -167,7 +182,7 @@ def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
     """
     hosts: dict[str, list[Grant]] = {}
     for grant in grants:
-        hosts.setdefault(grant.candidate.registry_host, []).append(grant)
+        hosts.setdefault(grant.registry_host, []).append(grant)
     return {
         host: same_host[0]
         if len(same_host) == 1
@@ -176,73 +191,24 @@ def host_grants(grants: Iterable[Grant]) -> dict[str, Grant | None]:
     }
 
 
-def _not_found_by_client(wanted: PullSecretRequest, grants: tuple[Grant, ...]) -> dict[UUID, RefusalReason]:
-    """Return the credentials that the client does not look up. `basic` has one login, and no keys."""
-    if wanted.client != CLIENT_OF_HOSTS or wanted.format == "basic":
-        return {}
-    of_host = host_grants(grants)
-    return {
-        grant.candidate.credential_id: "one_login_per_host"
-        for grant in grants
-        if of_host[grant.candidate.registry_host] is not grant
-    }
+def _uses_mirrors(wanted: PullSecretRequest) -> bool:
+    """Whether the client can look up the login of a mirror by its host.
 
-
-def events_of(
-    plan: IssuancePlan, wanted: PullSecretRequest, issuance_id: UUID
-) -> list[SecretIssued | SecretIssuedV2 | SecretRefusedV2]:
-    """Return the events of an issuance. There is at least one: each image is in one."""
-    return [
-        *(_issued(grant, wanted, issuance_id) for grant in plan.grants),
-        *refused_events(plan.anonymous, wanted, issuance_id, anonymous=True),
-        *refused_events(plan.refusals, wanted, issuance_id, anonymous=False),
-    ]
-
-
-def _issued(grant: Grant, wanted: PullSecretRequest, issuance_id: UUID) -> SecretIssued | SecretIssuedV2:
-    values: dict[str, Any] = {
-        "issuance_id": issuance_id,
-        "project_id": wanted.project_id,
-        "workload": wanted.workload,
-        "registry_host": grant.candidate.registry_host,
-        "images": tuple(str(image) for image in grant.images),
-        "credential_id": grant.candidate.credential_id,
-        "credential_name": grant.candidate.name,
-        "secret_version": grant.candidate.secret_version,
-        "format": wanted.format,
-    }
-    if wanted.operation == "pull":
-        return SecretIssued(**values)
-    return SecretIssuedV2(**values, operation=wanted.operation)
-
-
-def refused_events(
-    refusals: Iterable[Refusal], wanted: PullSecretRequest, issuance_id: UUID, *, anonymous: bool
-) -> list[SecretRefusedV2]:
-    """Return one event for all images of a registry that are refused for the same reason."""
-    grouped: dict[tuple[str, RefusalReason], list[Refusal]] = {}
-    for refusal in refusals:
-        grouped.setdefault((refusal.image.registry_host, refusal.reason), []).append(refusal)
-    return [
-        SecretRefusedV2(
-            issuance_id=issuance_id,
-            project_id=wanted.project_id,
-            workload=wanted.workload,
-            registry_host=registry_host,
-            images=tuple(str(refusal.image) for refusal in alike),
-            reason=reason,
-            anonymous=anonymous,
-            candidates=_refused_candidates(alike),
-            operation=wanted.operation,
-        )
-        for (registry_host, reason), alike in grouped.items()
-    ]
-
-
-def _refused_candidates(refusals: Iterable[Refusal]) -> tuple[RefusedCandidate, ...]:
-    found = dict.fromkeys(
-        RefusedCandidate(credential_id=judged.candidate.credential_id, reason=judged.reason)
-        for refusal in refusals
-        for judged in refusal.candidates[:MAX_REFUSED_CANDIDATES]
+    Nobody pushes to a mirror. Docker has no logins for its mirrors, and crane has no mirrors. `basic` has no
+    key for the host, so that the client would send the login to the registry of the image.
+    """
+    return (
+        wanted.operation == "pull"
+        and wanted.format != "basic"
+        and wanted.client in {None, "podman", "kubernetes"}
     )
-    return tuple(found)[:MAX_REFUSED_CANDIDATES]
+
+
+def _not_found_by_client(
+    wanted: PullSecretRequest, grants: tuple[Grant, ...]
+) -> Callable[[Grant], RefusalReason | None]:
+    """Return why the client does not look up a grant, if it does not. `basic` has one login, and no keys."""
+    if wanted.client != CLIENT_OF_HOSTS or wanted.format == "basic":
+        return lambda _: None
+    of_host = host_grants(grants)
+    return lambda grant: None if of_host[grant.registry_host] is grant else "one_login_per_host"

@@ -26,7 +26,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from contracts.issuance_events import Workload
 from credentials.domain.issuance import Grant, host_grants
@@ -47,24 +46,24 @@ class Issued:
     expires_at: datetime | None = None
 
 
-def auth_keys(grants: Sequence[Grant]) -> dict[UUID, tuple[str, ...]]:
-    """Return the keys of each credential in a Docker configuration."""
+def auth_keys(grants: Sequence[Grant]) -> list[tuple[str, ...]]:
+    """Return the keys of each grant in a Docker configuration, in their order."""
     of_host = host_grants(grants)
-    of_repositories = [grant for grant in grants if of_host[grant.candidate.registry_host] is not grant]
+    of_repositories = [grant for grant in grants if of_host[grant.registry_host] is not grant]
     repositories = tuple(name for grant in of_repositories for name in _names(grant))
-    keys: dict[UUID, tuple[str, ...]] = {}
+    keys = []
     for grant in grants:
         found = _names(grant)
         if grant not in of_repositories:
             hidden = (name for name in found if name.startswith(repositories))
-            found = (*_hosts(grant.candidate.registry_host, grants), *hidden)
-        keys[grant.candidate.credential_id] = tuple(dict.fromkeys(found))
+            found = (*_hosts(grant.registry_host, grants), *hidden)
+        keys.append(tuple(dict.fromkeys(found)))
     return keys
 
 
 def _hosts(host: str, grants: Sequence[Grant]) -> tuple[str, ...]:
     """Return the keys of a whole host, in every spelling of the request."""
-    of_host = [grant for grant in grants if grant.candidate.registry_host == host]
+    of_host = [grant for grant in grants if grant.registry_host == host]
     # Beside repositories, docker-py takes the first key of the file for Docker Hub, unless this one exists.
     hub = (DOCKER_HUB,) if host == DOCKER_HUB and len(of_host) > 1 else ()
     as_written = (name.partition("/")[0] for grant in of_host for name in grant.as_written)
@@ -73,7 +72,7 @@ def _hosts(host: str, grants: Sequence[Grant]) -> tuple[str, ...]:
 
 def _names(grant: Grant) -> tuple[str, ...]:
     """Return the repositories of the images, under every name by which clients look them up."""
-    host = grant.candidate.registry_host
+    host = grant.registry_host
     hosts = (DOCKER_HUB, DOCKER_HUB_OLD_NAME) if host == DOCKER_HUB else (host,)
     canonical = (f"{name}/{image.repository}" for image in grant.images for name in hosts)
     return (*canonical, *grant.as_written)
@@ -83,7 +82,9 @@ def docker_config(issued: Sequence[Issued]) -> dict[str, Any]:
     """Return a Docker `config.json`. It contains the secrets in plain text: do not store it."""
     keys = auth_keys([one.grant for one in issued])
     return {
-        "auths": {key: _entry(one.login) for one in issued for key in keys[one.grant.candidate.credential_id]}
+        "auths": {
+            key: _entry(one.login) for one, of_grant in zip(issued, keys, strict=True) for key in of_grant
+        }
     }
 
 

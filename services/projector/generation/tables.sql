@@ -26,7 +26,9 @@ CREATE TABLE credentials (
     version                 bigint NOT NULL,
     created_at              timestamptz NOT NULL,
     updated_at              timestamptz NOT NULL,
-    frozen                  boolean
+    frozen                  boolean,
+    additional_hosts        text[],
+    mirror_of               text[]
 );
 
 CREATE TABLE usages (

@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from chassis.database import Connection
 from chassis.runtime.clock import in_utc
 from projector.read.selection import Condition, InvalidCursor, Page, Row, page, read_cursor, select
+
+# An older generation of the read models has no column `additional_hosts`.
+_FOR_HOST: LiteralString = """
+(registry_host = %s OR to_jsonb(credentials)->'additional_hosts' @> to_jsonb(%s::text))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,7 @@ def credentials(
         ("account_id = %s", account_id),
         ("provider = %s", wanted.provider),
         ("verification_status = %s", wanted.status),
-        ("registry_host = %s", wanted.registry_host),
+        (_FOR_HOST, wanted.registry_host and [wanted.registry_host, wanted.registry_host]),
         ("(NOT restricted OR %s = ANY (projects))", wanted.project),
         ("strpos(lower(name), lower(%s)) > 0", wanted.name),
     ]

@@ -50,7 +50,8 @@ ON CONFLICT (registry_host, username) DO UPDATE
 # A valid login does not wait after the refusal of another secret; after a rate limit, all accounts wait.
 _PUSH_BACK = """
 UPDATE verifier.schedule SET due_at = greatest(due_at, %(until)s)
-WHERE registry_host = %(host)s AND lower(username) = lower(%(name)s) AND due_at IS NOT NULL
+WHERE (registry_host = %(host)s OR (additional_hosts <> '{}' AND additional_hosts @> ARRAY[%(host)s]))
+  AND lower(username) = lower(%(name)s) AND due_at IS NOT NULL
   AND (%(limited)s OR account_id = %(account)s AND outcome IS DISTINCT FROM 'verified')
 """
 # The refusals stay counted: an account with one valid secret could otherwise guess another without waiting.

@@ -4,9 +4,10 @@ Hosts that do not respond get a small share of the slots, so that they do not de
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from operator import attrgetter
 from threading import Lock
 
 from chassis.runtime.account_shares import AccountShares
@@ -105,13 +106,15 @@ class LoginLimiter:
         *,
         first: bool = True,
         max_wait: float = inf,
+        also: Sequence[str] = (),
     ) -> Wait | None:
         """Admit a login, or return how long it has to wait. After an admitted login the caller calls `leave`.
 
         `first`: the first login of a secret. A login reserves a token of its account before one of the host.
         So an account with many logins waits for its own tokens. The queue at the host is short: an account
         that uses the host little does not wait behind many logins of others. A token that is free only after
-        more than `max_wait` seconds is not reserved.
+        more than `max_wait` seconds is not reserved. `also`: further hosts of the same login, which reserves
+        a token of each. It has the slot of the first one.
         """
         if not bulkhead.enter(host, account_id, self._breakers.state(host, account_id), first=first):
             return self.no_slot(host, account_id, stage, max_wait=max_wait)
@@ -119,7 +122,10 @@ class LoginLimiter:
         if stage < ACCOUNT_TOKEN and (seconds := self._accounts.reserve(account_id, max_wait)):
             wait = Wait(seconds, ACCOUNT_TOKEN)
         elif stage < BOTH_TOKENS:
-            wait = self._host_token(host, account_id, max_wait)
+            waits = [self._host_token(one, account_id, max_wait) for one in (host, *also)]
+            longest = max((one for one in waits if one), key=attrgetter("seconds"), default=None)
+            stage = min((one.stage for one in waits if one), default=stage)
+            wait = longest and Wait(longest.seconds, stage)
         if wait:
             bulkhead.leave(host, account_id)
         return wait
@@ -141,7 +147,11 @@ class LoginLimiter:
         """Return the slot. `responded`: whether the host responded; `None` if there was no attempt."""
         bulkhead.leave(host, account_id)
         if responded is not None:
-            self._breakers.record(host, account_id, responded=responded)
+            self.record(host, account_id, responded=responded)
+
+    def record(self, host: str, account_id: str, *, responded: bool) -> None:
+        """Record whether a host responded."""
+        self._breakers.record(host, account_id, responded=responded)
 
     def slot_free(self, bulkhead: Bulkhead, host: str, account_id: str) -> bool:
         """Whether `admit` would find a slot for a scheduled login."""

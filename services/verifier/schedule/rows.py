@@ -65,6 +65,12 @@ class ScheduleEntry:
     username: str
     secret_version: int
     expires_at: datetime | None
+    additional_hosts: list[str]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host to log in to, that of the registry first."""
+        return (self.registry_host, *self.additional_hosts)
 
     @classmethod
     def of(cls, history: Sequence[RecordedEvent]) -> "ScheduleEntry | None":
@@ -81,6 +87,7 @@ class ScheduleEntry:
             username=hold_name(credential.username, history[0].metadata.account_id),
             secret_version=credential.secret.version,
             expires_at=credential.details.expires_at,
+            additional_hosts=list(credential.besides.additional_hosts),
         )
 
 
@@ -98,6 +105,7 @@ class Due:
     outcome: str | None
     recorded_at: datetime | None
     failures: int
+    additional_hosts: list[str]
 
     def verification(self, verification_id: UUID) -> Verification:
         """The verification to run."""
@@ -108,6 +116,7 @@ class Due:
             registry=Registry(provider=self.provider, host=self.registry_host, location=None),
             secret_version=self.secret_version,
             trigger="scheduled",
+            additional_hosts=tuple(self.additional_hosts),
         )
 
 

@@ -26,7 +26,7 @@ from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
 from verifier.schedule.table import ScheduleTable
-from verifier.schedule.verification_handler import VerificationHandler, responded
+from verifier.schedule.verification_handler import VerificationHandler
 from verifier.schedule.wait_list import Claimed, partition
 from verifier.verifier import LoginAttempt
 
@@ -155,7 +155,9 @@ class Scheduler:
                 deferred.append((row, now + timedelta(seconds=open_for), row.stage))
             elif free == 0 or not self._limiter.slot_free(self._bulkhead, host, row.account_id):
                 no_slot.append(claimed)
-            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage, first=False):
+            elif wait := self._limiter.admit(
+                self._bulkhead, host, row.account_id, row.stage, first=False, also=row.additional_hosts
+            ):
                 deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
             else:
                 free -= 1
@@ -178,12 +180,8 @@ class Scheduler:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
             self._defer(due)
         finally:
-            self._limiter.leave(
-                self._bulkhead,
-                due.registry_host,
-                due.account_id,
-                responded=responded(result and result[1]),
-            )
+            attempt = result[1] if result else None
+            self._handler.leave(self._bulkhead, due.registry_host, due.account_id, attempt)
             if result is not None:
                 self._results.put(result)
             self._finished()

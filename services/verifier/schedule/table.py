@@ -19,26 +19,29 @@ from verifier.schedule.rows import Due, ExpiryNotice, Postponed, ScheduleEntry, 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
 
-# A new secret starts with a new schedule. After a change of the expiry, notices are sent again.
-_UPSERT = """
+# A new secret starts with a new schedule, and so do other hosts. After a change of the expiry, notices are
+# sent again.
+_SAME_LOGIN = "(s.secret_version, s.additional_hosts) = (excluded.secret_version, excluded.additional_hosts)"
+_UPSERT = f"""
 INSERT INTO verifier.schedule AS s (
-    credential_id, stream_version, account_id, provider, registry_host, username, secret_version, due_at,
-    expires_at, notice_at)
+    credential_id, stream_version, account_id, provider, registry_host, additional_hosts, username,
+    secret_version, due_at, expires_at, notice_at)
 VALUES (
-    %(credential_id)s, %(stream_version)s, %(account_id)s, %(provider)s, %(registry_host)s, %(username)s,
-    %(secret_version)s, %(due_at)s, %(expires_at)s,
+    %(credential_id)s, %(stream_version)s, %(account_id)s, %(provider)s, %(registry_host)s,
+    %(additional_hosts)s, %(username)s, %(secret_version)s, %(due_at)s, %(expires_at)s,
     CASE WHEN %(expires_at)s::timestamptz IS NOT NULL
          THEN greatest(%(now)s, %(expires_at)s::timestamptz - %(before)s) END)
 ON CONFLICT (credential_id) DO UPDATE SET
     stream_version = excluded.stream_version, provider = excluded.provider,
-    registry_host = excluded.registry_host, username = excluded.username,
-    due_at = CASE WHEN s.secret_version = excluded.secret_version
+    registry_host = excluded.registry_host, additional_hosts = excluded.additional_hosts,
+    username = excluded.username,
+    due_at = CASE WHEN {_SAME_LOGIN}
                   THEN CASE WHEN s.due_at IS NOT NULL THEN least(s.due_at, excluded.expires_at) END
                   ELSE excluded.due_at END,
-    stage = CASE WHEN s.secret_version = excluded.secret_version THEN s.stage ELSE 0 END,
-    outcome = CASE WHEN s.secret_version = excluded.secret_version THEN s.outcome END,
-    recorded_at = CASE WHEN s.secret_version = excluded.secret_version THEN s.recorded_at END,
-    failures = CASE WHEN s.secret_version = excluded.secret_version THEN s.failures ELSE 0 END,
+    stage = CASE WHEN {_SAME_LOGIN} THEN s.stage ELSE 0 END,
+    outcome = CASE WHEN {_SAME_LOGIN} THEN s.outcome END,
+    recorded_at = CASE WHEN {_SAME_LOGIN} THEN s.recorded_at END,
+    failures = CASE WHEN {_SAME_LOGIN} THEN s.failures ELSE 0 END,
     secret_expires_at = CASE WHEN s.secret_version = excluded.secret_version THEN s.secret_expires_at END,
     notice_at = CASE WHEN (s.secret_version, s.expires_at) IS NOT DISTINCT FROM
                           (excluded.secret_version, excluded.expires_at)
@@ -50,7 +53,7 @@ ON CONFLICT (credential_id) DO UPDATE SET
                                  (excluded.secret_version, excluded.expires_at) THEN s.last_notice_days END,
     secret_version = excluded.secret_version, expires_at = excluded.expires_at
 WHERE s.stream_version < excluded.stream_version
-"""
+"""  # noqa: S608 constants only
 _DELETE = """
 WITH gone AS (DELETE FROM verifier.postponed WHERE credential_id = %(id)s)
 DELETE FROM verifier.schedule WHERE credential_id = %(id)s
@@ -64,7 +67,7 @@ FROM (SELECT credential_id FROM verifier.schedule WHERE due_at <= %(now)s
       ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS c
 WHERE s.credential_id = c.credential_id
 RETURNING s.credential_id, s.account_id, s.provider, s.registry_host, s.username, s.secret_version, s.stage,
-          s.outcome, s.recorded_at, s.failures
+          s.outcome, s.recorded_at, s.failures, s.additional_hosts
 """
 _DEFER = (
     "UPDATE verifier.schedule SET due_at = %s, stage = %s WHERE credential_id = %s AND secret_version = %s"

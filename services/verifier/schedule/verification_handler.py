@@ -11,6 +11,7 @@ from uuid import UUID
 
 from contracts.broker import CONSUMERS
 from contracts.streams import credential_stream
+from contracts.verdicts import VerificationCode
 from eventlog.events import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.schedule.backoff import INCONCLUSIVE, clears_hold, hold_after, is_guess, next_login
@@ -55,26 +56,32 @@ class VerificationHandler:
         verification = verification_for(event, history)
         if verification is None:
             return "noted" if event.type == "credential.details_changed" else "superseded"
-        now, host = self.now(), entry.registry_host
-        login = HeldLogin.of(host, entry.username, entry.account_id)
+        now, host, also = self.now(), entry.registry_host, entry.additional_hosts
+        logins = [HeldLogin.of(one, entry.username, entry.account_id) for one in entry.hosts]
         valid = self.table.last_outcome(entry.credential_id, entry.secret_version) == VERIFIED
-        if hold := self.holds.hold_on(login, now, known_valid=valid):
-            return self._postpone(event, hold.until, stage)
-        if wait := self.limiter.admit(bulkhead, host, entry.account_id, stage, first=not valid):
+        holds = [self.holds.hold_on(login, now, known_valid=valid) for login in logins]
+        if held := [hold.until for hold in holds if hold]:
+            return self._postpone(event, max(held), stage)
+        if wait := self.limiter.admit(bulkhead, host, entry.account_id, stage, first=not valid, also=also):
             return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
         attempt: LoginAttempt | str | None = None
+        reserved: list[HeldLogin] = []
         try:
             if not valid:
-                self.holds.reserve(login, now)
-            try:
-                attempt = self.verifier.verify(verification, event)
-            finally:
-                if not (valid or is_guess(_outcome(attempt))):
-                    self.holds.give_back(login, self.now())
+                for login in logins:
+                    self.holds.reserve(login, now)
+                    reserved.append(login)
+            attempt = self.verifier.verify(verification, event)
         except Paced as paced:
             return self._postpone(event, now + timedelta(seconds=paced.seconds), BOTH_TOKENS)
         finally:
-            self.limiter.leave(bulkhead, host, entry.account_id, responded=responded(attempt))
+            guessed = (
+                attempt.host if isinstance(attempt, LoginAttempt) and is_guess(attempt.outcome) else None
+            )
+            for login in reserved:
+                if login.registry_host != guessed:
+                    self.holds.give_back(login, self.now())
+            self.leave(bulkhead, host, entry.account_id, attempt)
         if isinstance(attempt, str):
             return attempt
         failures = self.table.failures(entry.credential_id, entry.secret_version)
@@ -114,7 +121,7 @@ class VerificationHandler:
         return Settled(
             credential_id=verification.credential_id,
             secret_version=verification.secret_version,
-            registry_host=verification.registry.host,
+            registry_host=attempt.host,
             username=username,
             outcome=outcome,
             recorded_at=attempt.checked_at if attempt.recorded else None,
@@ -134,16 +141,33 @@ class VerificationHandler:
         """Store the changes that follow from some logins: in the schedule, and holds of their users."""
         now = self.now()
         self.table.settle(settled, now)
-        held = [
-            HeldLogin.of(row.registry_host, row.username, attempt.verification.account_id)
+        accepted = {
+            HeldLogin.of(host, row.username, attempt.verification.account_id)
             for row, attempt in zip(settled, attempts, strict=True)
-        ]
-        accepted = {login for login, row in zip(held, settled, strict=True) if clears_hold(row.outcome)}
+            if clears_hold(row.outcome)
+            for host in attempt.verification.hosts
+        }
         if accepted:
             self.holds.release(list(accepted), now)
-        for login, row, attempt in zip(held, settled, attempts, strict=True):
+        for row, attempt in zip(settled, attempts, strict=True):
+            login = HeldLogin.of(row.registry_host, row.username, attempt.verification.account_id)
             if hold_after(row.outcome, 1, None) is not None:
                 self.holds.hold(login, outcome=row.outcome, retry_after=attempt.verdict.retry_after, now=now)
+
+    def leave(
+        self, bulkhead: Bulkhead, host: str, account_id: str, attempt: LoginAttempt | str | None
+    ) -> None:
+        """Return the slot at `host`, and record which hosts responded. They were tried up to the last one."""
+        if not isinstance(attempt, LoginAttempt) or attempt.verdict is UNREADABLE:
+            self.limiter.leave(bulkhead, host, account_id, responded=None)
+            return
+        unreachable = attempt.outcome == VerificationCode.UNREACHABLE
+        hosts = attempt.verification.hosts
+        tried = hosts[: hosts.index(attempt.host) + 1] if attempt.verdict.code else hosts
+        first, *others = tried
+        self.limiter.leave(bulkhead, host, account_id, responded=not (unreachable and attempt.host == first))
+        for other in others:
+            self.limiter.record(other, account_id, responded=not (unreachable and attempt.host == other))
 
     def _upsert(self, entry: ScheduleEntry) -> None:
         now = self.now()
@@ -157,14 +181,3 @@ class VerificationHandler:
     def _postpone(self, event: RecordedEvent, until: datetime, stage: int) -> str:
         self.table.postpone(event.event_id, event.stream.id, due_at=until, stage=stage)
         return "postponed"
-
-
-def _outcome(attempt: LoginAttempt | str | None) -> str | None:
-    return attempt.outcome if isinstance(attempt, LoginAttempt) else None
-
-
-def responded(attempt: LoginAttempt | str | None) -> bool | None:
-    """Whether the registry responded; `None` if there was no login."""
-    if not isinstance(attempt, LoginAttempt) or attempt.verdict is UNREADABLE:
-        return None
-    return attempt.outcome != "unreachable"

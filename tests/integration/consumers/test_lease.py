@@ -150,6 +150,7 @@ def entry() -> ScheduleEntry:
         username="user",
         secret_version=1,
         expires_at=None,
+        additional_hosts=[],
     )
 
 

@@ -198,6 +198,7 @@ def test_a_verifier_reads_the_newest_events_and_the_first_failure(world: World) 
             ),
             Verdict(code=None, detail="accepted"),
             history,
+            registry_host=GITHUB.host,
             checked_at=NOW,
             duration_ms=1,
             expires_at=None,

@@ -75,6 +75,8 @@ def restricted(client: FlaskClient, account: str) -> Json:
         ("secret_version = 2", "shop", f"{HOST}/team/app"),
         ("pull = true, push = true", "shop", f"{HOST}/team/app"),
         ("frozen = true", "shop", f"{HOST}/team/app"),
+        ("mirror_of = '{docker.io}'", "shop", "nginx"),
+        ("additional_hosts = '{evil.example.com}'", "shop", "evil.example.com/team/app"),
         ("provider = 'github'", "shop", f"{HOST}/team/app"),
         ("mac = NULL", "shop", f"{HOST}/team/app"),
     ],

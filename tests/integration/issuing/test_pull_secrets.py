@@ -47,6 +47,7 @@ def test_a_secret_for_a_whole_registry_is_issued(
             "credential_id": hub["id"],
             "secret_version": 1,
             "images": ["docker.io/*"],
+            "registry_host": "docker.io",
             "auth_keys": ["https://index.docker.io/v1/"],
         }
     ]

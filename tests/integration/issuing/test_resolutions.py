@@ -33,6 +33,7 @@ def test_a_resolution_explains_every_candidate(client: FlaskClient, account: str
             {"credential_id": other["id"], "name": "other", "eligible": False, "reason": "restricted"},
             {"credential_id": push["id"], "name": "push", "eligible": False, "reason": "no_pull_scope"},
         ],
+        "mirrors": [],
         "more_candidates": 0,
         "reasons": {"selected": 1, "less_specific": 1, "restricted": 1, "no_pull_scope": 1},
     }

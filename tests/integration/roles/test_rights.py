@@ -60,6 +60,7 @@ WRITERS = {
     "credential.added": "credentials.append",
     "credential.details_changed": "credentials.append",
     "credential.frozen": "credentials.append",
+    "credential.hosts_changed": "credentials.append",
     "credential.removed": "credentials.append",
     "credential.restrictions_changed": "credentials.append",
     "credential.secret_rolled_back": "credentials.append",

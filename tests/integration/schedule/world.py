@@ -11,11 +11,12 @@ import psycopg
 from chassis.database import Pool
 from chassis.ids import new_id
 from chassis.secret import Secret
-from contracts.credential_events import Registry
+from contracts.credential_events import Hosts, Registry
 from contracts.streams import credential_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
+from credentials.domain.commands import ChangeDetails
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events import Actor, RecordedEvent
 from registries.input.new_secret import NewSecret
@@ -120,12 +121,14 @@ class World:
         password: str = "pw",
         expires_at: datetime | None = None,
         account: str | None = None,
+        also: tuple[str, ...] = (),
     ) -> UUID:
         added = self.credentials.add(
             self.request(account),
             new_secret(host, user, password),
             details(f"team-{next(_names)}", expires_at=expires_at),
             EVERYBODY,
+            Hosts(additional_hosts=also, mirror_of=()),
         )
         return added.credential_id
 
@@ -133,6 +136,10 @@ class World:
         self.credentials.rotate(
             self.request(), credential_id, None, lambda _: new_secret(host, "octo", password)
         )
+
+    def set_hosts(self, credential_id: UUID, *hosts: str) -> None:
+        command = ChangeDetails(additional_hosts=hosts)
+        self.credentials.change(self.request(), credential_id, None, command)
 
     def request(self, account: str | None = None) -> CommandRequest:
         return CommandRequest(

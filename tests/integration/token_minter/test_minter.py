@@ -20,7 +20,7 @@ from tests.support.fake_clouds import aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, Seen, after, always
 from tests.support.timing import PATIENCE, waiting
 
-KEY = MintKey(UUID(int=1), 1)
+KEY = MintKey(UUID(int=1), 1, ECR_HOST)
 
 
 def numbered(clock: MovedClock) -> FakeServer:
@@ -54,8 +54,8 @@ def test_each_version_of_a_secret_has_its_own_login() -> None:
     with numbered(clock) as cloud:
         made = at(cloud, clock)
         assert password(made) == "password-1"
-        assert password(made, MintKey(KEY.credential_id, 2)) == "password-2"
-        assert password(made, MintKey(UUID(int=2), 1)) == "password-3"
+        assert password(made, MintKey(KEY.credential_id, 2, ECR_HOST)) == "password-2"
+        assert password(made, MintKey(UUID(int=2), 1, ECR_HOST)) == "password-3"
         assert password(made) == "password-1"
 
 
@@ -132,9 +132,9 @@ def test_the_cache_has_a_limit() -> None:
         made = at(cloud, clock)
         small = Minter(made._calls, made._endpoints, now=clock, capacity=2)
         for number in (1, 2, 3):
-            password(small, MintKey(KEY.credential_id, number))
-        assert password(small, MintKey(KEY.credential_id, 3)) == "password-3"
-        assert password(small, MintKey(KEY.credential_id, 1)) == "password-4"
+            password(small, MintKey(KEY.credential_id, number, ECR_HOST))
+        assert password(small, MintKey(KEY.credential_id, 3, ECR_HOST)) == "password-3"
+        assert password(small, MintKey(KEY.credential_id, 1, ECR_HOST)) == "password-4"
 
 
 def test_a_plain_login_is_returned_unchanged() -> None:
@@ -170,14 +170,15 @@ def test_few_threads_wait_for_a_cloud_that_does_not_respond() -> None:
         frozen.set()
         before = len(cloud.seen)
         waits = [
-            pool.submit(password, made, MintKey(UUID(int=2 + number), 1)) for number in range(WAITING_THREADS)
+            pool.submit(password, made, MintKey(UUID(int=2 + number), 1, ECR_HOST))
+            for number in range(WAITING_THREADS)
         ]
         waiting(lambda: len(cloud.seen) == before + WAITING_THREADS, "all slots are taken")
         with pytest.raises(NotMinted) as refused:
-            password(made, MintKey(UUID(int=99), 1))
+            password(made, MintKey(UUID(int=99), 1, ECR_HOST))
         assert (refused.value.code, refused.value.refused) == (VerificationCode.UNREACHABLE, False)
         password(made)  # from the cache
         release.set()
         for one in waits:
             one.exception()  # a login, or the end of its deadline on a slow machine
-        password(made, MintKey(UUID(int=99), 1))
+        password(made, MintKey(UUID(int=99), 1, ECR_HOST))

@@ -93,6 +93,8 @@ def credential(**changes: Any) -> Json:
         "restrictions": {"restricted": True, "projects": ["shop"]},
         "secret_version": 1,
         "frozen": False,
+        "additional_hosts": [],
+        "mirror_of": [],
         "expires_at": "2026-12-10T12:34:56Z",
         "verification": {
             "status": "failed",

@@ -51,6 +51,8 @@ def test_the_add_form_sends_its_fields_to_the_api(signed_in: Browser, api: FakeA
         restricted="yes",
         projects="shop, shop-staging\nshop",
         repository_prefixes="acme/ acme/x",
+        additional_hosts="docker.acme.com\neu.acme.com",
+        mirror_of="docker.io",
         expires_at="2027-01-31",
     )
     assert sent.headers["Location"] == HERE
@@ -64,6 +66,8 @@ def test_the_add_form_sends_its_fields_to_the_api(signed_in: Browser, api: FakeA
         "credential": {"kind": "username_password", "username": "octo", "password": CANARY},
         "scope": {"pull": True, "push": False},
         "repository_prefixes": ["acme/", "acme/x"],
+        "additional_hosts": ["docker.acme.com", "eu.acme.com"],
+        "mirror_of": ["docker.io"],
         "restrictions": {"restricted": True, "projects": ["shop", "shop-staging", "shop"]},
         "expires_at": "2027-01-31T00:00:00Z",
     }

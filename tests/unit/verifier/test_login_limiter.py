@@ -262,6 +262,7 @@ def test_the_wait_list_is_limited_per_host_and_in_time() -> None:
             outcome=None,
             recorded_at=None,
             failures=0,
+            additional_hosts=[],
         )
         return Claimed(due, at)
 

@@ -48,7 +48,13 @@ class Stream:
         self.at += timedelta(hours=1)
         history = self.history()
         events = events_of(
-            wanted(version), verdict, history, checked_at=self.at, duration_ms=1, expires_at=end
+            wanted(version),
+            verdict,
+            history,
+            registry_host="ghcr.io",
+            checked_at=self.at,
+            duration_ms=1,
+            expires_at=end,
         )
         new = [
             NewEvent(event_id=an_id(f"{len(history)}-{n}"), payload=event, metadata=METADATA)

@@ -12,6 +12,7 @@ AUDIT_ACTIONS = (
     "credential.added",
     "credential.details_changed",
     "credential.frozen",
+    "credential.hosts_changed",
     "credential.removed",
     "credential.restrictions_changed",
     "credential.secret_rolled_back",

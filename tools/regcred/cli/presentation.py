@@ -33,6 +33,8 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
         ("id", credential["id"]),
         ("name", credential["name"]),
         ("registry", f"{credential['registry_host']} ({where})"),
+        ("also hosts", credential.get("additional_hosts") or "none"),
+        ("mirror of", credential.get("mirror_of") or "none"),
         ("username", credential["username"]),
         ("secret version", credential["secret_version"]),
         ("scope", scope),

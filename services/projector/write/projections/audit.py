@@ -16,6 +16,7 @@ from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRolledBack,
@@ -137,12 +138,8 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             )
         case CredentialSecretRotated() | CredentialSecretRolledBack():
             return _rotation(account_id, event)
-        case CredentialRestrictionsChanged():
-            return _Entry(
-                credential_id=event.credential_id,
-                before=_json(event.previous),
-                after=_json(event.restrictions),
-            )
+        case CredentialRestrictionsChanged() | CredentialHostsChanged():
+            return _access_change(event)
         case (
             AccountErased()  # one on each line, so that a new event changes no other line
             | CredentialAccessWithdrawn()
@@ -189,6 +186,11 @@ def _rotation(account_id: str, event: CredentialSecretRotated | CredentialSecret
         | {"expires_at": _json(event.expires_at)},
         columns={"registry_host": event.registry.host},
     )
+
+
+def _access_change(event: CredentialRestrictionsChanged | CredentialHostsChanged) -> _Entry:
+    after = event.hosts if isinstance(event, CredentialHostsChanged) else event.restrictions
+    return _Entry(credential_id=event.credential_id, before=_json(event.previous), after=_json(after))
 
 
 def _credential_of(recorded: RecordedEvent) -> UUID | None:

@@ -6,6 +6,7 @@ from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRolledBack,
@@ -44,6 +45,8 @@ def project(recorded: RecordedEvent) -> list[Change]:
                         **columns(event.details),
                         **columns(event.restrictions),
                         "frozen": False,
+                        "additional_hosts": [],
+                        "mirror_of": [],
                         **_PENDING,
                         **stamp,
                         "created_at": recorded.metadata.occurred_at,
@@ -65,8 +68,8 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
-        case CredentialFrozen() | CredentialThawed():
-            values = {"frozen": isinstance(event, CredentialFrozen), **stamp}
+        case CredentialFrozen() | CredentialThawed() | CredentialHostsChanged():
+            values = {**_issuance_values(event), **stamp}
         case CredentialAccessWithdrawn() | CredentialSecretRolledBack():
             values = stamp
         case CredentialRemoved():
@@ -85,6 +88,14 @@ def project(recorded: RecordedEvent) -> list[Change]:
         case _:
             return []
     return [Update("credentials", event.credential_id, values)]
+
+
+def _issuance_values(
+    event: CredentialFrozen | CredentialThawed | CredentialHostsChanged,
+) -> dict[str, object]:
+    if isinstance(event, CredentialHostsChanged):  # the last verification was at the previous hosts
+        return {**columns(event.hosts), **_PENDING}
+    return {"frozen": isinstance(event, CredentialFrozen)}
 
 
 def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:

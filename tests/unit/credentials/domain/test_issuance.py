@@ -19,10 +19,10 @@ from credentials.domain.issuance import (
     Client,
     IssuancePlan,
     PullSecretRequest,
-    events_of,
     plan,
-    refused_events,
+    without,
 )
+from credentials.domain.issuance_record import events_of, refused_events
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from eventlog.events import encode
 from registries.image_reference import ImageReference
@@ -257,7 +257,8 @@ def test_keys_match_the_lookups_of_clients(
     images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
 ) -> None:
     found = plan(wanted(*images), kept, USE)
-    assert {key.int: value for key, value in auth_keys(found.grants).items()} == keys
+    ids = [grant.candidate.credential_id.int for grant in found.grants]
+    assert dict(zip(ids, auth_keys(found.grants), strict=True)) == keys
     auths = docker_config(issued(found))["auths"]
     assert {key: entry["username"] for key, entry in auths.items()} == {
         key: f"user-{number}" for number, of_one in keys.items() for key in of_one
@@ -340,3 +341,95 @@ def test_each_workload_has_its_name_of_a_kubernetes_secret() -> None:
 def test_a_label_ends_in_a_letter_or_digit() -> None:
     labels = secret_for("acme--", "shop-")["metadata"]["labels"]
     assert (labels["regcred/account"], labels["regcred/project"]) == ("acme", "shop")
+
+
+MIRROR = "mirror.example.com"
+
+
+def a_mirror(number: int, *prefixes: str, **changes: Any) -> Candidate:
+    return candidate(number, MIRROR, *prefixes, mirror_of=("docker.io",), **changes)
+
+
+def issued_at(found: IssuancePlan) -> list[tuple[int, str, list[str]]]:
+    return [
+        (grant.candidate.credential_id.int, grant.registry_host, [image.repository for image in grant.images])
+        for grant in found.grants
+    ]
+
+
+def test_the_login_of_a_mirror_is_issued_beside_that_of_the_registry() -> None:
+    known = [candidate(1, "docker.io"), a_mirror(2), candidate(3, "ghcr.io")]
+    found = plan(wanted("nginx", "ghcr.io/a/b"), known, USE)
+    assert issued_at(found) == [
+        (1, "docker.io", ["library/nginx"]),
+        (2, MIRROR, ["library/nginx"]),
+        (3, "ghcr.io", ["a/b"]),
+    ]
+    assert auth_keys(found.grants) == [("https://index.docker.io/v1/",), (MIRROR,), ("ghcr.io",)]
+    hosts = [event.registry_host for event in events_of(found, wanted("nginx", "ghcr.io/a/b"), ISSUANCE)]
+    assert hosts == ["docker.io", MIRROR, "ghcr.io"]
+
+
+def test_an_image_that_only_a_mirror_has_a_login_for_is_not_refused() -> None:
+    found = plan(wanted("nginx", "registry.hub.docker.com/acme/shop"), [a_mirror(2)], USE)
+    assert (found.refusals, found.anonymous) == ((), ())
+    assert issued_at(found) == [(2, MIRROR, ["library/nginx", "acme/shop"])]
+    assert auth_keys(found.grants) == [(MIRROR,)], "no key of the registry has the secret of the mirror"
+
+
+def test_several_mirrors_and_hosts_have_a_login_each() -> None:
+    known = [
+        a_mirror(1, "library"),
+        a_mirror(2, "acme"),
+        candidate(3, "eu.example.com", additional_hosts=("us.example.com",), mirror_of=("docker.io",)),
+    ]
+    found = plan(wanted("nginx", "acme/shop"), known, USE)
+    assert issued_at(found) == [
+        (3, "eu.example.com", ["library/nginx", "acme/shop"]),
+        (1, MIRROR, ["library/nginx"]),
+        (3, "us.example.com", ["library/nginx", "acme/shop"]),
+        (2, MIRROR, ["acme/shop"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"restrictions": NOBODY},
+        {"scope": Scope(pull=False, push=True)},
+        {"frozen": True},
+        {"expires_at": NOW},
+        {"repository_prefixes": ("other",)},
+        {"mirror_of": ("ghcr.io",)},
+    ],
+)
+def test_the_rules_hold_for_a_mirror(changes: dict[str, Any]) -> None:
+    found = plan(wanted("nginx"), [replace(a_mirror(1), **changes)], USE)
+    assert found.grants == ()
+    assert [refusal.reason for refusal in found.refusals] == ["no_matching_credential"]
+
+
+@pytest.mark.parametrize(
+    ("client", "format"), [("docker", "docker_config"), ("crane", "docker_config"), (None, "basic")]
+)
+def test_a_client_that_cannot_find_it_gets_no_login_of_a_mirror(client: Client | None, format: Any) -> None:  # noqa: A002
+    asked = replace(wanted("nginx", client=client), format=format)
+    assert plan(asked, [a_mirror(1)], USE).grants == ()
+
+
+def test_a_push_gets_no_login_of_a_mirror() -> None:
+    found = plan(
+        replace(wanted("nginx"), operation="push"),
+        [a_mirror(1, scope=Scope(pull=True, push=True))],
+        replace(USE, operation="push"),
+    )
+    assert found.grants == ()
+
+
+def test_the_registry_serves_what_a_lost_secret_of_a_mirror_does_not() -> None:
+    asked = wanted("nginx")
+    found = plan(asked, [candidate(1, "docker.io"), a_mirror(2)], USE)
+    without_mirror = without(found, asked, {UUID(int=2): "secret_unreadable"})
+    assert (issued_at(without_mirror), without_mirror.refusals) == ([(1, "docker.io", ["library/nginx"])], ())
+    neither = without(found, asked, {UUID(int=1): "login_refused", UUID(int=2): "secret_unreadable"})
+    assert [refusal.reason for refusal in neither.refusals] == ["login_refused"]

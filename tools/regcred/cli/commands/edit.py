@@ -20,6 +20,7 @@ from regcred.cli.shell_completion import credential_names
         "regcred credentials edit team-ghcr --name shop-ghcr --description 'for the shop'",
         "regcred credentials edit team-ghcr --prefix acme/ --prefix acme-base/ --expires 90d",
         "regcred credentials edit team-ghcr --prefix acme/ --dry-run",
+        "regcred credentials edit team-jfrog --also-host docker.acme.com",
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
@@ -28,11 +29,13 @@ from regcred.cli.shell_completion import credential_names
 @click.option("--push/--no-push", default=None, help="Whether it is used to push images.")
 @details_options(description="A description; '' removes it.")
 @click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
+@click.option("--one-host", is_flag=True, help="Remove the additional hosts.")
+@click.option("--no-mirror", is_flag=True, help="It is for no mirror any more.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
 @force_options("change")
 @of_account
 def edit(session: CliSession, /, *, credential: str, **given: Any) -> None:
-    """Change name, description, purpose or expiry.
+    """Change name, description, purpose, expiry or additional hosts.
 
     Options that are not given do not change. Use `rotate` to change secret and registry. This is refused
     while workloads that would lose the credential use it.
