@@ -10,6 +10,7 @@ from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
 from registries.image_reference import ImageReference
 from registries.matching import Candidate, Judged, RequestedUse, match
+from registries.mirrors import mirror_selections
 from registries.whole_registry import WholeRegistry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -37,6 +38,7 @@ CANDIDATES = st.builds(
     verification=st.sampled_from(VerificationStatus),
     added_at=MOMENTS,
     frozen=st.booleans(),
+    mirror_of=st.sampled_from([(), ("hub.io",), ("hub.io", "other.io"), ("other.io",)]),
     additional_hosts=st.sampled_from([(), (), ("reg.io",), ("mirror.io", "reg.io"), ("mirror.io",)]),
 )
 MANY = st.lists(CANDIDATES, max_size=8, unique_by=lambda candidate: candidate.credential_id)
@@ -160,3 +162,20 @@ def test_the_order_of_candidates_does_not_matter(
     shuffled = list(candidates)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert match(image, shuffled, use) == match(image, candidates, use)
+
+
+@given(MANY, PATHS, USES)
+def test_a_mirror_is_matched_as_if_the_image_were_its_own(
+    candidates: list[Candidate], path: str, use: RequestedUse
+) -> None:
+    found = mirror_selections(ImageReference.parse(f"hub.io/{path}"), candidates, use)
+    mirrors = [candidate for candidate in candidates if "hub.io" in candidate.mirror_of]
+    expected = {
+        host: match(ImageReference.parse(f"{host}/{path}"), mirrors, use).selection
+        for candidate in mirrors
+        for host in candidate.hosts
+    }
+    assert found == {host: selection for host, selection in expected.items() if selection}
+    for host, selection in found.items():
+        assert host in selection.candidate.hosts
+        assert broken_rules(selection.candidate, ImageReference.parse(f"{host}/{path}"), use) == []

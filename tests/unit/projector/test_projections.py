@@ -11,14 +11,17 @@ from msgspec import structs
 
 from contracts.access_events import AccessDenied
 from contracts.credential_events import (
+    NO_OTHER_HOSTS,
     CredentialAccessWithdrawn,
     CredentialDetailsChanged,
     CredentialFrozen,
+    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
+    Hosts,
     Restrictions,
     VerificationRequested,
 )
@@ -232,6 +235,19 @@ def test_the_audit_trail_shows_which_version_was_restored() -> None:
     row = only(audit.project(recorded(CredentialSecretRolledBack(credential_id=ID, restored_version=1))))
     assert isinstance(row, Insert)
     assert (row.values["credential_id"], row.values["after"]) == (ID, {"restored_version": 1})
+
+
+def test_other_hosts_are_pending_and_recorded_before_and_after() -> None:
+    hosts = Hosts(additional_hosts=("docker.acme.com",), mirror_of=("docker.io",))
+    stored = recorded(CredentialHostsChanged(credential_id=ID, hosts=hosts, previous=NO_OTHER_HOSTS))
+    change = only(credentials.project(stored))
+    assert isinstance(change, Update)
+    assert change.values["additional_hosts"] == ["docker.acme.com"]
+    assert (change.values["mirror_of"], change.values["verification_status"]) == (["docker.io"], "pending")
+    row = only(audit.project(stored))
+    assert isinstance(row, Insert)
+    assert row.values["before"] == {"additional_hosts": [], "mirror_of": []}
+    assert row.values["after"] == {"additional_hosts": ["docker.acme.com"], "mirror_of": ["docker.io"]}
 
 
 def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:
