@@ -246,8 +246,8 @@ def test_other_hosts_are_pending_and_recorded_before_and_after() -> None:
     assert (change.values["mirror_of"], change.values["verification_status"]) == (["docker.io"], "pending")
     row = only(audit.project(stored))
     assert isinstance(row, Insert)
-    assert row.values["before"] == {"additional_hosts": [], "mirror_of": []}
-    assert row.values["after"] == {"additional_hosts": ["docker.acme.com"], "mirror_of": ["docker.io"]}
+    assert row.values["before"] == {"additional_hosts": (), "mirror_of": ()}
+    assert row.values["after"] == {"additional_hosts": ("docker.acme.com",), "mirror_of": ("docker.io",)}
 
 
 def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:
