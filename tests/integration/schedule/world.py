@@ -139,7 +139,7 @@ class World:
 
     def set_hosts(self, credential_id: UUID, *hosts: str) -> None:
         command = ChangeDetails(additional_hosts=hosts)
-        self.credentials.change(self.request(), credential_id, None, command)
+        self.credentials.change(self.request(), credential_id, None, lambda _: command)
 
     def request(self, account: str | None = None) -> CommandRequest:
         return CommandRequest(

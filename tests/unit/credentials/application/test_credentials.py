@@ -365,10 +365,10 @@ def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> 
     hosts = ChangeDetails(additional_hosts=("docker.acme.com",))
     later = replace(request(), now=NOW + timedelta(seconds=1))
     assert (
-        world.credentials.change(later, credential_id, None, hosts).body["verification"]["status"]
+        world.credentials.change(later, credential_id, None, lambda _: hosts).body["verification"]["status"]
         == "pending"
     )
-    named = world.credentials.change(later, credential_id, None, ChangeDetails(name="others"))
+    named = world.credentials.change(later, credential_id, None, lambda _: ChangeDetails(name="others"))
     assert named.body["verification"]["status"] == "pending", "the outcome is that of the other hosts"
     assert world.rotate(credential_id, None).body["verification"]["status"] == "pending"
     assert world.credentials.request_verification(request("k-v"), credential_id).replayed

@@ -2,8 +2,9 @@
 CREATE OR REPLACE FUNCTION credentials.event_types() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY['credential.added', 'credential.details_changed', 'credential.secret_rotated',
-                 'credential.restrictions_changed', 'credential.hosts_changed', 'credential.access_withdrawn',
-                 'credential.frozen', 'credential.thawed', 'credential.removed', 'verification.requested']
+                 'credential.secret_rolled_back', 'credential.restrictions_changed', 'credential.hosts_changed',
+                 'credential.access_withdrawn', 'credential.frozen', 'credential.thawed', 'credential.removed',
+                 'verification.requested']
 $$;
 
 ALTER TABLE credentials.current ADD COLUMN additional_hosts text[] NOT NULL DEFAULT '{}', ADD COLUMN mirror_of text[] NOT NULL DEFAULT '{}';
