@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from console.forms import Form, sentence
 from console.providers import provider_names
 from console.request_context import api, is_htmx_request, link, query_values
+from regcred.apiclient.chosen import chosen
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
 
@@ -22,21 +23,30 @@ def install(pages: Blueprint) -> None:
 
 def resolve_image(account: str) -> str | tuple[str, int]:
     """Show the form, and the result if the URL has a query. Users can share this URL."""
-    wanted = query_values("image", "project_id", "operation")
+    wanted = query_values("image", "project_id", "operation", "credential_name")
     operation = wanted.get("operation", "pull")
-    form = Form.filled(image=wanted.get("image"), project_id=wanted.get("project_id"), operation=operation)
+    form = Form.filled(
+        image=wanted.get("image"),
+        project_id=wanted.get("project_id"),
+        operation=operation,
+        credential_name=wanted.get("credential_name"),
+    )
     resolution, status = None, int(HTTPStatus.OK)
     if request.args:
         body = {
             "image": wanted.get("image", ""),
             "project_id": wanted.get("project_id", ""),
             "operation": operation,
+            **chosen(wanted.get("credential_name")),
         }
         try:
             resolution = api().post_once(account_path(account, "resolutions"), body).body
         except ApiError as problem:
             if problem.no_such_route:
                 form.add_error(None, "This server does not support image lookup yet.")
+            elif problem.code == "credential_not_found":
+                form.add_error("credential_name", "No credential of this account has this name or id.")
+                status = problem.status
             else:
                 status = form.add_problem(problem)
     page = render_template(

@@ -87,3 +87,31 @@ def test_the_image_page_counts_the_candidates_that_are_not_listed(signed_in: Bro
     assert "999: It is restricted to other projects." in shown
     assert "950 more are not shown" in shown
     assert len(shown) < 50 * 1024
+
+
+def test_a_credential_is_chosen_for_an_image(signed_in: Browser, api: FakeApi) -> None:
+    tags_are_known(api)
+    status, answer, *_ = api.answers["POST", f"{ACCOUNT}/resolutions"]
+    older = {"credential_id": CREDENTIAL_ID[:-1] + "2", "name": "old", "eligible": True, "reason": "older"}
+    both = {**answer, "candidates": [*answer["candidates"], older]}
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (status, both)
+    page_of = f"{BASE}/resolve?image=ghcr.io/acme/shop&project_id=shop"
+    shown = signed_in.look(page_of).text.replace("&amp;", "&").replace("%2F", "/")
+    assert f'href="{page_of}&credential_name=old"' in shown
+    assert shown.count("Choose it") == 1
+
+    selected = {"credential_id": older["credential_id"], "reason": "chosen"}
+    other = {**answer["candidates"][0], "eligible": False, "reason": "not_chosen"}
+    chosen = {**answer, "selected": selected, "candidates": [{**older, "reason": "selected"}, other]}
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (status, chosen)
+    shown = signed_in.look(f"{page_of}&credential_name=old").text
+    assert api.last("POST", "/resolutions").body["credential_name"] == "old"
+    assert "It was chosen." in shown
+    assert "credential_name: old" in shown
+
+
+def test_an_unknown_choice_is_shown_in_the_form(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (404, problem(404, "credential_not_found", "none"))
+    shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/a/b&project_id=shop&credential_name=gone")
+    assert shown.status_code == 404
+    assert "No credential of this account has this name or id." in shown.text
