@@ -15,6 +15,7 @@ from console.pages import (
     credential_list,
     detail,
     edit,
+    exposure,
     freeze,
     imports,
     overview,
@@ -46,6 +47,7 @@ _PAGES = (
     resolution,
     imports,
     audit,
+    exposure,
     tokens,
     system,
 )

@@ -32,6 +32,11 @@ OUTCOME = {
     "failure": Shown("bad", "cross", "Failure"),
     "denied": Shown("warn", "warn", "Denied"),
 }
+EXPOSURE = {
+    "current": Shown("bad", "cross", "To be replaced"),
+    "rotated": Shown("good", "check", "Rotated"),
+    "removed": Shown("good", "check", "Removed"),
+}
 MEANING = {
     "bad_credential": "The registry refused the username or the secret",
     "missing_scope": "The login was accepted, but the token lacks a permission",
@@ -111,6 +116,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         STATUS=STATUS,
         OUTCOME=OUTCOME,
+        EXPOSURE=EXPOSURE,
         MEANING=MEANING,
         ACTION=ACTION,
         TRIGGER=TRIGGER,

@@ -36,6 +36,8 @@ def screens(seeded: Seeded) -> list[str]:
         f"{_ACME}/import",
         f"{_ACME}/audit",
         f"{_ACME}/audit?credential_id={seeded.good}&request_id=00000000-0000-0000-0000-000000000000",
+        f"{_ACME}/exposure",
+        f"{_ACME}/exposure?source_ip=192.0.2.1",
         "/accounts/empty",
         "/accounts/empty/credentials",
         "/tokens",

@@ -1,6 +1,7 @@
 """`regcred why`, `regcred pull-secret` and closed pipes: the installed program against a running system."""
 
 import base64
+import csv
 import json
 import os
 import stat
@@ -79,6 +80,32 @@ def test_a_pull_secret_is_written_to_a_private_file(cli: Client, tmp_path: Path)
     basic = _secret(cli, image, "--format", "basic")
     assert json.loads(basic.stdout) == {"username": USER, "password": PASSWORD}
     assert [event["project_id"] for event in issued(cli, 2)] == ["shop", "shop"]
+
+
+def test_the_exposure_report_is_a_checklist_that_freezes(cli: Client, tmp_path: Path) -> None:
+    leaked, rotated = cli.add("leaked"), cli.add("rotated", "--prefix", "team/")
+    for image in ("team/app:1", "other/app:1"):
+        assert _secret(cli, f"{cli.registry}/{image}", "--output", str(tmp_path / "c")).returncode == 0
+    issued(cli, 2)
+    cli.json("credentials", "rotate", "rotated", "--password-stdin", secret=PASSWORD)
+    lines = cli.run("exposure", *FOR_SHOP, *WORKLOAD, "--since", "1h").stdout.splitlines()
+    assert [line.split()[:-1][:4] for line in lines[1:]] == [
+        ["[", "]", "leaked", cli.registry],
+        ["[x]", "rotated", cli.registry, "1"],
+    ]
+    assert cli.json("exposure", "--to-do")["items"][0]["credential_id"] == leaked["id"]
+    ids = cli.run("exposure", "--to-do", "--ids").stdout.split()
+    assert ids == [leaked["id"]]
+    frozen = cli.json("credentials", "freeze", *ids, "--reason", "incident 17")["items"]
+    assert [one["name"] for one in frozen] == ["leaked"]
+    assert "current, frozen" in cli.run("exposure").stdout
+    assert "no secret was issued" in cli.run("exposure", "--source", "192.0.2.1").stderr
+    file = tmp_path / "checklist.csv"
+    cli.run("exposure", "--csv", "--output", str(file))
+    assert {rotated["id"], leaked["id"]} == {
+        row["credential_id"] for row in csv.DictReader(file.read_text().splitlines())
+    }
+    assert "use only one" in cli.run("exposure", "--csv", "--ids", code=2).stderr
 
 
 def test_a_refusal_does_not_change_the_output_file(cli: Client, tmp_path: Path) -> None:

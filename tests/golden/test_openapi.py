@@ -106,12 +106,13 @@ OPEN = {
     "actor",
     "project_id",
     "request_id",
+    "workload",
     "credential_name",
     "reference",
     "reason",
     "cursor",
 }
-CANONICAL = {"registry_host", "image", "since", "until"}
+CANONICAL = {"registry_host", "image", "source_ip", "since", "until"}
 
 
 def test_every_other_text_in_a_query_is_one_of_a_set() -> None:

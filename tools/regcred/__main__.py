@@ -14,6 +14,10 @@ _COMMANDS = {
     "credentials": Lazy(
         "regcred.cli.commands.credentials:credentials", "Add, show, change and remove credentials."
     ),
+    "exposure": Lazy(
+        "regcred.cli.commands.exposure:exposure",
+        "Show which secrets were issued, to whom, and which are still to be replaced.",
+    ),
     "images": Lazy(
         "regcred.cli.commands.images:images", "Read registries with the credentials of the account."
     ),

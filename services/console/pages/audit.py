@@ -1,7 +1,6 @@
 """The audit log: cells link to filters, changes show the values before and after, and exports are files."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -39,7 +38,7 @@ def show_audit(account: str) -> AnyResponse | str:
     if len(wanted) < sum(1 for name in FILTERS if name in request.args):
         return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)
     cursor = request.args.get("cursor") or None
-    parameters = {**_moments(wanted), "limit": _PAGE, "cursor": cursor}
+    parameters = {**moments(wanted), "limit": _PAGE, "cursor": cursor}
     page = api().get(account_path(account, "audit-events"), parameters).body
     return render_template(
         "audit.html",
@@ -52,26 +51,32 @@ def show_audit(account: str) -> AnyResponse | str:
 
 def export_audit(account: str, form: str) -> Response:
     """Export all entries that match the filters, as a file of any length."""
-    lines = _lines(account, _moments(query_values(*FILTERS)), _FORMS[form])
+    return export(account, "audit-events", moments(query_values(*FILTERS)), form)
+
+
+def export(account: str, below: str, parameters: dict[str, str], form: str) -> Response:
+    """Pass on what the API has of the account at `below` as a file of any length."""
+    lines = _lines(account_path(account, below), parameters, _FORMS[form])
     first = next(lines, b"")  # an error of the API is raised here, and shown as a page
 
     def content() -> Iterator[bytes]:
         yield first
         yield from lines
 
+    name = "audit" if below == "audit-events" else below
     return Response(
         content(),
         content_type=f"{_FORMS[form]}; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="audit-{account}.{form}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}-{account}.{form}"'},
     )
 
 
-def _lines(account: str, parameters: dict[str, Any], accept: str) -> Iterator[bytes]:
-    with api().stream(account_path(account, "audit-events"), parameters, accept=accept) as stream:
+def _lines(path: str, parameters: dict[str, str], accept: str) -> Iterator[bytes]:
+    with api().stream(path, parameters, accept=accept) as stream:
         yield from stream.chunks
 
 
-def _moments(wanted: dict[str, str]) -> dict[str, str]:
+def moments(wanted: dict[str, str]) -> dict[str, str]:
     """The filters for the API, with each date as its beginning in UTC."""
     return {
         name: f"{value}T00:00:00Z" if name in {"since", "until"} and len(value) == _DAY else value

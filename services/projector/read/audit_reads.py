@@ -30,9 +30,18 @@ class ReturnedRows:
     last: int | None = None
 
     def add(self, row: dict[str, Any]) -> None:
-        position = row["position"]
         self.events += 1
         self.other_events += row["action"] != READ
+        self._include(row["position"])
+
+    def add_issued(self, number: int, first: int, last: int) -> None:
+        """Count `number` rows of `secret.issued` that one row of a report summarises."""
+        self.events += number
+        self.other_events += number
+        self._include(first)
+        self._include(last)
+
+    def _include(self, position: int) -> None:
         self.first = position if self.first is None else min(self.first, position)
         self.last = position if self.last is None else max(self.last, position)
 

@@ -40,7 +40,7 @@ def audit_events(
         InvalidCursor.
     """
     ascending, start = (order == "asc", None) if cursor is None else _read_cursor(cursor)
-    conditions = _conditions(account_id, wanted)
+    conditions = conditions_of(account_id, wanted)
     if ascending:
         rows = select(
             connection,
@@ -81,7 +81,7 @@ def newest_position(connection: Connection, account_id: str) -> int:
     return (row and row[0]) or 0
 
 
-def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
+def conditions_of(account_id: str, wanted: AuditFilter) -> list[Condition]:
     """The SQL conditions of the filters.
 
     Times are also converted to positions, which limit the range of any index.

@@ -13,7 +13,7 @@ from chassis.web.api_part import ApiPart, database_check, started
 from chassis.web.limits import open_limits
 from contracts.access_log import refusal_recorder
 from eventlog.storage import DatabaseMetrics, PostgresRefusals, keys_of
-from projector.read.api import audit_routes, refusals, routes, system_routes
+from projector.read.api import audit_routes, exposure_routes, refusals, routes, system_routes
 from secretstore.installation import compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -64,6 +64,7 @@ def query_part(settings: Settings) -> ApiPart:
         blueprints=(
             routes.blueprint(pool),
             audit_routes.blueprint(pool, key_of),
+            exposure_routes.blueprint(pool, key_of),
             system_routes.blueprint(pool),
         ),
         authenticate=open_authentication(settings, tokens),

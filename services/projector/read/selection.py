@@ -39,19 +39,22 @@ def select(
 
     Conditions and `order` are constants of this package. Values are passed as parameters.
     """
-    active = [(condition, value) for condition, value in conditions if value is not None]
+    filtered, parameters = where(conditions)
     statement = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY {} LIMIT {}").format(
-        sql.Identifier("rm", table),
-        sql.SQL(" AND ").join([sql.SQL(condition) for condition, _ in active]),
-        sql.SQL(order),
-        sql.Literal(limit),
+        sql.Identifier("rm", table), filtered, sql.SQL(order), sql.Literal(limit)
     )
-    parameters: list[object] = []
-    for _, value in active:
-        parameters.extend(value if isinstance(value, list) else [value])
     with connection.cursor(row_factory=dict_row) as cursor:
         # A switch to a generation with other columns would break a prepared statement.
         return cursor.execute(statement, parameters, prepare=False).fetchall()
+
+
+def where(conditions: Sequence[Condition]) -> tuple[sql.Composed, list[object]]:
+    """The conditions whose value is not `None`, joined by AND, and the values of their parameters."""
+    active = [(condition, value) for condition, value in conditions if value is not None]
+    parameters: list[object] = []
+    for _, value in active:
+        parameters.extend(value if isinstance(value, list) else [value])
+    return sql.SQL(" AND ").join([sql.SQL(condition) for condition, _ in active]), parameters
 
 
 def page(rows: list[Row], limit: int, key: Any) -> Page:

@@ -61,6 +61,7 @@ ROUTES: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("GET", "/metrics"): (METRICS, INSTALLATION),
     ("GET", "/v1/system"): (ADMIN, INSTALLATION),
     ("GET", "/v1/audit-events"): (AUDIT, INSTALLATION),
+    ("GET", "/v1/accounts/<account_id>/exposure"): (AUDIT, IN_ACCOUNT),
     ("GET", "/v1/providers"): (EVERY_SCOPE, ANY),
     ("GET", "/v1/service-tokens"): (ADMIN, ANY),
     ("POST", "/v1/service-tokens"): (ADMIN, ANY),

@@ -223,3 +223,18 @@ def test_an_account_is_erased_from_segments(installation: Installation) -> None:
     shown = installation.run("segments", "show", installation.segments, "--account", "acme", code=1)
     assert "it is missing" in shown.stderr
     assert [row["position"] for row in installation.shown(account="globex")] == [13]
+
+
+def test_the_exposure_report_says_which_issuances_are_archived(installation: Installation) -> None:
+    """An empty report would say that no secret was issued."""
+    site = installation.site
+    assert site.get("exposure")["sealed"] is None
+    installation.seal(after(8.5))
+    page = site.get("exposure")
+    assert page["sealed"]["up_to"] == 8
+    assert page["items"], "position 10 remains"
+    until = rfc3339(after(8.5))
+    assert site.code("exposure", until=until) == (410, "audit_sealed")
+    for form in ("application/json", "text/csv"):
+        with site.client.get("/v1/accounts/acme/exposure", headers={"Accept": form}) as answer:
+            assert ("Regcred-Audit-Sealed" in answer.headers) == (form == "text/csv")

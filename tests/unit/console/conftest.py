@@ -23,6 +23,7 @@ from tests.unit.console.fake_api import (
     FakeApi,
     audit_event,
     credential,
+    exposed,
     page,
     summary,
     system,
@@ -91,6 +92,7 @@ def api(one_app: OneApp) -> FakeApi:
         ("GET", f"{ONE}/events"): (200, page(audit_event())),
         ("GET", f"{ONE}/usages"): (200, page(usage())),
         ("GET", f"{ACCOUNT}/audit-events"): (200, page(audit_event(), next_cursor="7")),
+        ("GET", f"{ACCOUNT}/exposure"): (200, {**page(exposed(), next_cursor="7"), "sealed": None}),
         ("GET", "/v1/service-tokens"): (
             200,
             page(token(), token(id="tok2", revoked_at="2026-11-24T11:00:00Z")),

@@ -195,6 +195,28 @@ def audit_event(**changes: Any) -> Json:
     } | changes
 
 
+def exposed(**changes: Any) -> Json:
+    return {
+        "credential_id": CREDENTIAL_ID,
+        "credential_name": "team-ghcr",
+        "registry_host": "ghcr.io",
+        "secret_version": 1,
+        "current_version": 1,
+        "state": "current",
+        "to_do": True,
+        "frozen": False,
+        "issued": 3,
+        "first_issued_at": "2026-11-24T11:30:00Z",
+        "last_issued_at": "2026-11-24T11:31:00Z",
+        "workloads": [{"project_id": "shop", "workload": {"kind": "deployment", "name": "<front>"}}],
+        "more_workloads": False,
+        "actors": [{"type": "service", "id": "tok1", "name": "deployer"}],
+        "more_actors": False,
+        "source_ips": ["127.0.0.1"],
+        "more_source_ips": False,
+    } | changes
+
+
 def token(**changes: Any) -> Json:
     return {
         "id": "tok1",

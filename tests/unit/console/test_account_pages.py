@@ -1,10 +1,11 @@
-"""The overview and the audit log of an account."""
+"""The overview, the audit log and the exposure report of an account."""
 
 from tests.unit.console.conftest import ACCOUNT, BASE, Browser
 from tests.unit.console.fake_api import (
     FakeApi,
     audit_event,
     credential,
+    exposed,
     page,
     problem,
     summary,
@@ -77,3 +78,30 @@ def test_the_overview_lists_unreachable_credentials(signed_in: Browser, api: Fak
     assert "No credential has the status" not in shown
     api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "verified": 1}))
     assert "No credential has the status Failed or Unreachable." in signed_in.look(BASE).text
+
+
+def test_the_exposure_report_shows_what_is_to_be_done_first(signed_in: Browser, api: FakeApi) -> None:
+    items = [
+        exposed(credential_name="alpha", state="rotated", to_do=False, current_version=2),
+        exposed(credential_name="gone", state="removed", to_do=False, current_version=None),
+        exposed(frozen=True),
+    ]
+    sealed = {"up_to": 8, "count": 1, "segments": ["000000000001-000000000008"]}
+    api.answers["GET", f"{ACCOUNT}/exposure"] = (200, {**page(*items), "sealed": sealed})
+    shown = signed_in.look(f"{BASE}/exposure?since=2026-11-01&to_do=true").text.replace("&amp;", "&")
+    assert api.last("GET", "/exposure").query == "since=2026-11-01T00%3A00%3A00Z&to_do=true&limit=200"
+    assert shown.index("team-ghcr") < shown.index("alpha") < shown.index("gone")
+    assert "up to position 8 are archived" in shown
+    assert shown.count("/rotate") == 1
+    assert "/freeze" not in shown
+    assert "deployment/&lt;front&gt;" in shown
+    assert f'href="{BASE}/exposure?since=2026-11-01&to_do=true&source_ip=127.0.0.1"' in shown
+    assert f'href="{BASE}/exposure.csv?since=2026-11-01&to_do=true"' in shown
+
+
+def test_the_exposure_report_is_exported_as_csv(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", f"{ACCOUNT}/exposure"] = (200, "a,b\r\n", {"Content-Type": "text/csv"})
+    file = signed_in.look(f"{BASE}/exposure.csv?source_ip=10.0.0.7")
+    assert file.text == "a,b\r\n"
+    assert file.headers["Content-Disposition"] == 'attachment; filename="exposure-acme.csv"'
+    assert api.requests[-1].query == "source_ip=10.0.0.7"

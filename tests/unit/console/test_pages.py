@@ -26,6 +26,7 @@ PAGES = [
     f"{BASE}/resolve",
     f"{BASE}/import",
     f"{BASE}/audit",
+    f"{BASE}/exposure",
     "/tokens",
     "/tokens/tok1/revoke",
     "/system",

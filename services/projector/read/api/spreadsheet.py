@@ -1,8 +1,8 @@
-"""The audit trail as CSV in which spreadsheets run no formula. Archived segments use it without Flask."""
+"""CSV in which spreadsheets run no formula. Archived segments of the audit trail use it without Flask."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -22,16 +22,23 @@ _encode = msgspec.json.Encoder().encode
 
 def csv_lines(events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The lines of a CSV file: the names of the columns, then one line for each event of the API."""
-    yield ",".join(_COLUMNS) + "\r\n"
+    return table_lines(_COLUMNS, map(_flat, events))
+
+
+def table_lines(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """The lines of a CSV file: the names of the columns, then one line for each row."""
+    yield ",".join(columns) + "\r\n"
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    for event in events:
-        actor = {f"actor_{key}": value for key, value in event["actor"].items()}
-        flat = {**event, **actor}
-        writer.writerow([_cell(flat[column]) for column in _COLUMNS])
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+
+
+def _flat(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, **{f"actor_{key}": value for key, value in event["actor"].items()}}
 
 
 def _cell(value: object) -> str:

@@ -1,16 +1,13 @@
 """`regcred audit`."""
 
-import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
-from regcred.apiclient.errors import ResponseLost
-from regcred.apiclient.response import lines
 from regcred.cli.audit_stream import NDJSON, follow
 from regcred.cli.examples import examples
-from regcred.cli.files import replacing
+from regcred.cli.export import CSV, export
 from regcred.cli.lazy_group import DefaultGroup, Lazy
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.moments import moment_option
@@ -20,7 +17,6 @@ from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import audit_actions, credential_names
 
 _HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "DETAILS")
-_CSV = "text/csv"
 _DEFAULT_LIMIT = 50
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
@@ -117,7 +113,7 @@ def list_events(
     if oldest_first:
         wanted["order"] = "asc"
     if exported:
-        _export(session, wanted, NDJSON if ndjson else _CSV, output)
+        export(session, "audit-events", wanted, NDJSON if ndjson else CSV, output)
     else:
         _show(session, wanted, limit or _DEFAULT_LIMIT)
 
@@ -149,25 +145,3 @@ def _row(event: dict[str, Any]) -> tuple[object, ...]:
         actor(event),
         event_details(event),
     )
-
-
-def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path | None) -> None:
-    """Write the events line by line, so that a long audit trail needs no memory."""
-    if output is None:
-        try:
-            _copy(session, wanted, form, sys.stdout.buffer)
-        except ResponseLost as error:
-            raise ResponseLost(f"{error}; the output is incomplete") from None
-        sys.stdout.buffer.flush()
-        return
-    with replacing(output) as file:
-        _copy(session, wanted, form, file)
-    notice(f"written to {output}")
-
-
-def _copy(session: CliSession, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
-    with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
-        # Archived events are not in the response; the API reports them in this header.
-        if sealed := stream.reply.headers.get("regcred-audit-sealed"):
-            notice(f"some events are archived, see `regcred audit segments`: {sealed}")
-        file.writelines(lines(stream.chunks))
