@@ -18,6 +18,7 @@ _WRITERS = {
     "credentials": "credentials service",
     "verifications": "verifier",
     "issuances": "credentials service",
+    "releases": "credentials service",
     "audits": "query API, and `regcred audit seal`",
     "accounts": "operators, with `regcred accounts`",
     "refusals": "service that refused the request",

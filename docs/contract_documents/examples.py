@@ -41,6 +41,7 @@ from contracts.issuance_events import (
     SecretRefusedV2,
     Workload,
 )
+from contracts.release_events import WorkloadReleased
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.streams import (
     account_stream,
@@ -48,6 +49,7 @@ from contracts.streams import (
     credential_stream,
     issuance_stream,
     refusal_stream,
+    release_stream,
     service_token_stream,
     verification_stream,
 )
@@ -241,6 +243,17 @@ _IN_ISSUANCE_STREAM: tuple[object, ...] = (
     ),
 )
 
+RELEASE = UUID("0199d3c2-b2c3-7e4f-9081-a2b3c4d5e6f7")
+_IN_RELEASE_STREAM: tuple[object, ...] = (
+    WorkloadReleased(
+        release_id=RELEASE,
+        credential_id=CREDENTIAL,
+        project_id="shop",
+        workload=_WORKLOAD,
+        reason="the shop was deleted",
+    ),
+)
+
 _IN_AUDIT_STREAM: tuple[object, ...] = (
     AuditRead(
         read_id=AUDIT_READ,
@@ -297,6 +310,7 @@ EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, credential_stream(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
     **{type(payload): (payload, verification_stream(CREDENTIAL)) for payload in _IN_VERIFICATION_STREAM},
     **{type(payload): (payload, issuance_stream(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
+    **{type(payload): (payload, release_stream(RELEASE)) for payload in _IN_RELEASE_STREAM},
     **{type(payload): (payload, audit_stream(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
     **{type(payload): (payload, account_stream(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
     **{type(payload): (payload, refusal_stream(REFUSAL)) for payload in _IN_REFUSAL_STREAM},

@@ -32,8 +32,8 @@ HEADERS: Sequence[Header] = (
     Header(
         "source",
         "`urn:regcred:<installation>:<kind>`: the id of the installation (`regcred installation show`), and "
-        "the kind of stream: `credentials`, `verifications`, `issuances`, `audits`, `accounts`, "
-        "`service_tokens` or `refusals`.",
+        "the kind of stream: `credentials`, `verifications`, `issuances`, `releases`, `audits`, "
+        "`accounts`, `service_tokens` or `refusals`.",
         {"format": "uri", "pattern": "^urn:regcred:[0-9a-f-]{36}:[a-z_]+$"},
     ),
     Header("type", "Name of the event, also the routing key and in `type`.", {}),

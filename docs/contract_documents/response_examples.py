@@ -105,6 +105,7 @@ _FIELDS: Json = {
     "more_left_out": 0,
     "more_actors": False,
     "more_source_ips": False,
+    "more_released": False,
     "more_users": False,
     "more_workloads": False,
     "name": "team-ghcr",
@@ -139,6 +140,15 @@ _FIELDS: Json = {
     "reference": "ghcr.io/acme/shop:1.4",
     "registry_host": "ghcr.io",
     "registry_url": "none",
+    "released": [
+        {
+            "credential_id": CREDENTIAL,
+            "workload": {"kind": "deployment", "name": "storefront"},
+            "secret_version": 1,
+            "last_used_at": MOMENT,
+        }
+    ],
+    "released_at": None,
     "repository": "acme/shop",
     "repository_prefixes": ["acme/"],
     "request_id": REQUEST,

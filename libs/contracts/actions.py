@@ -6,6 +6,7 @@ from contracts import (
     audit_events,
     credential_events,
     issuance_events,
+    release_events,
     service_token_events,
     verification_events,
 )
@@ -17,6 +18,7 @@ _REGISTERING = (  # each registers its events when it is imported
     audit_events,
     credential_events,
     issuance_events,
+    release_events,
     service_token_events,
     verification_events,
 )

@@ -28,6 +28,11 @@ def issuance_stream(issuance_id: UUID) -> StreamId:
     return StreamId("issuance", issuance_id)
 
 
+def release_stream(release_id: UUID) -> StreamId:
+    """The stream of one release of a workload or project, written once by the credentials service."""
+    return StreamId("release", release_id)
+
+
 def audit_stream(read_id: UUID) -> StreamId:
     """The stream of one read of the audit trail, or of an account's part of one archived segment.
 

@@ -73,6 +73,7 @@ ACTION = {
     "verification.expiry_passed": "Secret has expired",
     "secret.issued": "Secret issued",
     "secret.refused": "Secret refused",
+    "workload.released": "Workload gone",
     "account.erased": "Account's personal data erased",
     "audit.read": "Audit log read",
     "audit.sealed": "Audit log archived",

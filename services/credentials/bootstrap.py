@@ -22,6 +22,7 @@ from credentials.api import (
     project_registries,
     pull_secrets,
     refusals,
+    releases,
     resolutions,
     service_tokens,
 )
@@ -29,6 +30,7 @@ from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
+from credentials.application.releases import Releases
 from credentials.application.service_tokens import ServiceTokens
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
@@ -112,6 +114,7 @@ def command_part(settings: Settings) -> ApiPart:
                 Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 request_fingerprint=request_fingerprint,
             ),
+            releases.blueprint(Releases(store, new_id=new_id), request_fingerprint=request_fingerprint),
             service_tokens.blueprint(
                 tokens,
                 ServiceTokens(

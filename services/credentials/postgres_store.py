@@ -16,9 +16,17 @@ from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import SecretIssued, SecretIssuedV2, Workload
-from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
+from contracts.release_events import WorkloadReleased
+from contracts.streams import (
+    credential_stream,
+    issuance_stream,
+    outcome_event_id,
+    release_stream,
+    verification_stream,
+)
 from contracts.verdicts import VerificationStatus, known_code, status_of
 from credentials.application.store import (
+    CredentialUsage,
     DecidedOnOldVersion,
     RecordedOutcome,
     SecretDiscarded,
@@ -56,6 +64,14 @@ SELECT project_id, workload_kind, workload_name, secret_version, last_issued_at
 FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
 ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
+_USAGES_OF = """
+SELECT u.credential_id, u.project_id, u.workload_kind, u.workload_name, u.secret_version, u.last_issued_at
+FROM credentials.current c JOIN credentials.usages u ON u.credential_id = c.credential_id
+WHERE c.account_id = %(account)s AND u.project_id = %(project)s
+  AND (%(kind)s::text IS NULL OR u.workload_kind = %(kind)s AND u.workload_name = %(name)s)
+ORDER BY u.last_issued_at DESC, u.credential_id, u.workload_kind, u.workload_name LIMIT %(most)s
+"""
+_RELEASE = "SELECT * FROM credentials.release(%s, %s, %s)"
 _CANDIDATES = """
 SELECT credential_id, account_id, version, name, provider, registry_host, repository_prefixes, pull, push,
        restricted, projects, secret_version, expires_at, frozen, additional_hosts, mirror_of, added_at,
@@ -222,15 +238,34 @@ class PostgresCredentialStore:
     ) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
             rows = connection.execute(_USAGES, (credential_id, since, most)).fetchall()
-        return tuple(
-            WorkloadUsage(
-                project_id=project_id,
-                workload=Workload(kind=kind, name=name),
-                secret_version=secret_version,
-                last_used_at=moment,
-            )
-            for project_id, kind, name, secret_version, moment in rows
-        )
+        return tuple(_usage(*row) for row in rows)
+
+    def usages_of(
+        self, account_id: str, project_id: str, workload: Workload | None, *, most: int
+    ) -> tuple[CredentialUsage, ...]:
+        parameters = {
+            "account": account_id,
+            "project": project_id,
+            "kind": workload.kind if workload else None,
+            "name": workload.name if workload else None,
+            "most": most,
+        }
+        with store_errors(), self._pool.connection() as connection:
+            rows = connection.execute(_USAGES_OF, parameters).fetchall()
+        return tuple(CredentialUsage(credential_id, _usage(*row)) for credential_id, *row in rows)
+
+    def release(
+        self, release_id: UUID, events: Sequence[NewEvent], *, request: IdempotentRequest | None
+    ) -> Appended:
+        argument = append_request(release_stream(release_id), 0, events, request, self._key_of)
+        gone = [event.payload.workload for event in events if isinstance(event.payload, WorkloadReleased)]
+        kinds, names = text_array(one.kind for one in gone), text_array(one.name for one in gone)
+        try:
+            return self._charged(events, call_append(self._pool, _RELEASE, [argument, kinds, names], request))
+        except psycopg.Error as error:
+            if error.sqlstate == "ES424":
+                raise DecidedOnOldVersion from None
+            raise
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         with store_errors(), self._pool.connection() as connection:
@@ -299,6 +334,15 @@ def _workload(events: Sequence[NewEvent]) -> Workload | None:
     """
     issued = (one.payload for one in events if isinstance(one.payload, SecretIssued | SecretIssuedV2))
     return next((payload.workload for payload in issued), None)
+
+
+def _usage(project_id: str, kind: str, name: str, secret_version: int, moment: datetime) -> WorkloadUsage:
+    return WorkloadUsage(
+        project_id=project_id,
+        workload=Workload(kind=kind, name=name),
+        secret_version=secret_version,
+        last_used_at=moment,
+    )
 
 
 def _damaged(credential_id: UUID) -> StateDamaged:

@@ -6,10 +6,18 @@ from uuid import UUID
 
 from contracts.credential import Active
 from contracts.issuance_events import SecretIssued, SecretIssuedV2, Workload
-from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
+from contracts.release_events import WorkloadReleased
+from contracts.streams import (
+    credential_stream,
+    issuance_stream,
+    outcome_event_id,
+    release_stream,
+    verification_stream,
+)
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import verdict_of
 from credentials.application.store import (
+    CredentialUsage,
     DecidedOnOldVersion,
     RecordedOutcome,
     UsedMeanwhile,
@@ -128,6 +136,35 @@ class MemoryCredentialStore:
         usages = self._usages.get(credential_id, {}).values()
         found = [usage for usage in usages if usage.last_used_at >= since]
         return tuple(sorted(found, key=lambda usage: usage.last_used_at, reverse=True)[:most])
+
+    def usages_of(
+        self, account_id: str, project_id: str, workload: Workload | None, *, most: int
+    ) -> tuple[CredentialUsage, ...]:
+        found = [
+            CredentialUsage(credential_id, usage)
+            for credential_id, (account, _) in self._current.items()
+            for usage in self._usages.get(credential_id, {}).values()
+            if account == account_id and usage.project_id == project_id
+            if workload is None
+            or usage.workload == workload
+        ]
+        return tuple(sorted(found, key=lambda one: one.usage.last_used_at, reverse=True)[:most])
+
+    def release(
+        self, release_id: UUID, events: Sequence[NewEvent], *, request: IdempotentRequest | None
+    ) -> Appended:
+        account_id = events[0].metadata.account_id
+        if request and (known := self.replay(account_id, request.key, request.fingerprint)):
+            return known
+        released = [event.payload for event in events if isinstance(event.payload, WorkloadReleased)]
+        if any(self._current.get(one.credential_id, ("",))[0] != account_id for one in released):
+            raise DecidedOnOldVersion
+        appended = self.events.append(release_stream(release_id), 0, events, request=request)
+        for one in released:
+            self._usages.get(one.credential_id, {}).pop((one.project_id, one.workload), None)
+        if request:
+            self._answers[account_id, request.key] = (request.fingerprint, appended)
+        return appended
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:
         hosts = {

@@ -1,6 +1,5 @@
 """`POST …/pull-secrets`: the only route that returns secrets, after their issuance is recorded."""
 
-import re
 from typing import Any, get_args
 
 from flask import Response
@@ -13,7 +12,7 @@ from chassis.web.authentication import authorise_project, authorise_scope, requi
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, VERSIONED, describes
 from chassis.web.responses import json_response
-from contracts.issuance_events import MAX_IMAGES, Operation, Workload
+from contracts.issuance_events import MAX_IMAGES, Operation
 from contracts.schemas import WorkloadSchema
 from credentials.api.allow_anonymous import AllowAnonymous
 from credentials.api.commands import RequestFingerprint, command_headers, command_request, meaning
@@ -21,6 +20,7 @@ from credentials.api.credential_choice import CredentialChoice, choice_of
 from credentials.api.dry_run import DryRunArguments
 from credentials.api.pull_secret_response import PullSecretSchema, decision_body, issued_body
 from credentials.api.requested_images import images_named, names_as_written, requested_images
+from credentials.api.requested_workload import requested_workload
 from credentials.application.issuance import Issuer
 from credentials.domain import values
 from credentials.domain.issuance import Client, PullSecretRequest
@@ -31,8 +31,6 @@ _SCOPES: dict[Operation, TokenScope] = {
     "pull": TokenScope.SECRETS_ISSUE,
     "push": TokenScope.SECRETS_ISSUE_PUSH,
 }
-_KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
-_MAX_NAME = 253
 
 
 class PullSecretInput(CredentialChoice):
@@ -181,13 +179,8 @@ def _wanted(body: Body) -> PullSecretRequest:
         values.project_id(body["project_id"])
     except InvalidInput as error:
         problems.extend(error.problems)
-    kind, name = body["workload"]["kind"], body["workload"]["name"]
-    if not _KIND.fullmatch(kind):
-        detail = "a letter, then up to 62 letters, digits, dots, hyphens or underscores"
-        problems.append(FieldProblem("/workload/kind", "invalid_workload", detail))
-    if not 0 < len(name) <= _MAX_NAME or not name.isprintable() or name != name.strip():
-        detail = f"1 to {_MAX_NAME} characters of one line, without leading or trailing spaces"
-        problems.append(FieldProblem("/workload/name", "invalid_workload", detail))
+    workload, wrong = requested_workload(body["workload"])
+    problems.extend(wrong)
     if body["format"] == "basic" and not problems and len(set(images)) > 1:
         detail = "username and password are only issued for one image; request a docker_config"
         problems.append(FieldProblem("/images", "one_image", detail))
@@ -195,7 +188,7 @@ def _wanted(body: Body) -> PullSecretRequest:
     return PullSecretRequest(
         images=tuple(images),
         project_id=body["project_id"],
-        workload=Workload(kind=kind.lower(), name=name),  # `Deployment/web` is `deployment/web`
+        workload=workload,
         format=body["format"],
         operation=body["operation"],
         allow_anonymous=body["allow_anonymous"],

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.runtime.unavailable import Unavailable
 from contracts.credential import Active
+from contracts.issuance_events import Workload
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from eventlog.events import NewEvent, RecordedEvent
@@ -31,6 +32,14 @@ def recorded_outcome(event: RecordedEvent | None) -> RecordedOutcome | None:
     if event is None or not isinstance(event.payload, VerificationSucceeded | VerificationFailed):
         return None
     return RecordedOutcome(event.payload, event.stream.id, event.version)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialUsage:
+    """A workload to which the secret of a credential was issued."""
+
+    credential_id: UUID
+    usage: WorkloadUsage
 
 
 class DecidedOnOldVersion(Exception):
@@ -136,6 +145,23 @@ class CredentialStore(Protocol):
 
         At most `most` are returned (`None`: all); by default one more than `MAX_WORKLOADS`, which shows that
         there are more. They are consistent with the log.
+        """
+
+    def usages_of(
+        self, account_id: str, project_id: str, workload: Workload | None, *, most: int
+    ) -> tuple[CredentialUsage, ...]:
+        """Return the usages of a workload, the latest first, `most` at most; `None`: of the whole project."""
+
+    def release(
+        self, release_id: UUID, events: Sequence[NewEvent], *, request: IdempotentRequest | None
+    ) -> Appended:
+        """Record a release as its complete stream of `WorkloadReleased`, and delete these usages.
+
+        An issuance comes completely before or after the release, also in the log.
+
+        Raises:
+            DecidedOnOldVersion: a credential was removed; nothing was written. Other errors are those of
+                `EventStore.append`.
         """
 
     def registry_hosts(self, account_id: str, *, after: str, limit: int) -> list[str]:

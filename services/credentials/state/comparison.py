@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from contracts.credential import Absent, Active, Credential, evolve
 from contracts.issuance_events import SecretIssuedV2
+from contracts.release_events import WorkloadReleased
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.current_row import authenticate_rows, authentication_code, current_row
 from eventlog.events import EventError, StoredEvent, decode_event
@@ -37,10 +38,10 @@ _GROUP = "CASE s.category WHEN 'verification' THEN (e.data->>'credential_id')::u
 _WHERE = "s.category IN ('credential', 'verification')"
 _ORDER = "s.category, e.version"
 _CURRENT = "SELECT * FROM credentials.current ORDER BY credential_id"
-# The issuances of each credential that was not removed: its removal deletes its usages.
+# The issuances and releases of each credential that was not removed: its removal deletes its usages.
 _ISSUED = "(e.data->>'credential_id')::uuid"
 _ISSUED_WHERE = """
-s.category = 'issuance' AND e.type = 'secret.issued' AND
+(s.category = 'issuance' AND e.type = 'secret.issued' OR s.category = 'release') AND
 (SELECT r.type FROM es.events r WHERE r.stream_id = (e.data->>'credential_id')::uuid
  ORDER BY r.version DESC LIMIT 1) <> 'credential.removed'
 """
@@ -110,12 +111,16 @@ def usage_differences(connection: Connection, keys: KeyFile) -> Iterator[UsageDi
 def _by_workload(rows: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...], Row]]:
     """The usage of each workload, ordered by credential and workload.
 
-    Of several rows of one workload it is the last one, with the latest time of all.
+    Of several rows of one workload it is the last one, with the latest time of all since the last release,
+    which has no time.
     """
     for credential_id, group in groupby(rows, key=itemgetter("credential_id")):
         usages: dict[tuple[str, ...], Row] = {}
         for row in group:
             workload = (row["project_id"], row["workload_kind"], row["workload_name"])
+            if row["last_issued_at"] is None:
+                usages.pop(workload, None)
+                continue
             moments = [one["last_issued_at"] for one in (row, usages.get(workload)) if one]
             usages[workload] = {**row, "last_issued_at": max(moments)}
         for key in sorted(usages):
@@ -128,7 +133,10 @@ def _stored_usages(connection: Connection) -> Iterator[Row]:
 
 
 def _expected_usages(connection: Connection, keys: KeyFile) -> Iterator[Row]:
-    """A row for each issuance, as `credentials.issue` writes it. Events that cannot be read have none."""
+    """A row for each issuance, as `credentials.issue` writes it, and one without a time for each release.
+
+    Events that cannot be read have none.
+    """
     personal = open_personal_keys(keys)
     for credential_id, stored in stream_grouped(
         connection, group=_ISSUED, where=_ISSUED_WHERE, order="e.seq", personal=personal
@@ -137,14 +145,16 @@ def _expected_usages(connection: Connection, keys: KeyFile) -> Iterator[Row]:
             event = decode_event(stored)
         except EventError:
             continue
-        if isinstance(event.payload, SecretIssuedV2):
+        payload = event.payload
+        if isinstance(payload, SecretIssuedV2 | WorkloadReleased):
+            is_issuance = isinstance(payload, SecretIssuedV2)
             yield {
                 "credential_id": credential_id,
-                "project_id": event.payload.project_id,
-                "workload_kind": event.payload.workload.kind.lower(),  # as in the table
-                "workload_name": event.payload.workload.name,
-                "last_issued_at": event.metadata.occurred_at,
-                "secret_version": event.payload.secret_version,
+                "project_id": payload.project_id,
+                "workload_kind": payload.workload.kind.lower(),  # as in the table
+                "workload_name": payload.workload.name,
+                "last_issued_at": event.metadata.occurred_at if is_issuance else None,
+                "secret_version": payload.secret_version if isinstance(payload, SecretIssuedV2) else None,
             }
 
 

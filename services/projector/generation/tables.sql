@@ -41,7 +41,8 @@ CREATE TABLE usages (
     images         text[] NOT NULL,   -- the latest first, 50 at most
     secret_version integer NOT NULL,
     first_used_at  timestamptz NOT NULL,
-    last_used_at   timestamptz NOT NULL
+    last_used_at   timestamptz NOT NULL,
+    released_at    timestamptz  -- the workload is gone since then
 );
 
 CREATE TABLE verifications (

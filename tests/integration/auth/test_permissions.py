@@ -48,6 +48,7 @@ READ, WRITE = {"credentials:read", "admin"}, {"credentials:write", "admin"}
 FREEZE = {"credentials:freeze", "credentials:write", "admin"}
 ISSUE = {"secrets:issue", "admin"}  # to pull; to push: `tests/integration/issuing/test_push_secrets.py`
 RESOLVE = {"credentials:read", "secrets:issue", "secrets:issue_push", "admin"}
+RELEASE = {"credentials:write", "secrets:issue", "admin"}
 AUDIT, METRICS, ADMIN = {"audit:read", "admin"}, {"metrics:read", "admin"}, {"admin"}
 EVERY_SCOPE = {scope.value for scope in TokenScope}
 
@@ -90,6 +91,7 @@ ROUTES: Mapping[tuple[str, str], tuple[set[str], set[str]]] = {
     ("GET", "/v1/accounts/<account_id>/projects/<project_id>/registries"): (RESOLVE, IN_PROJECT),
     ("POST", "/v1/accounts/<account_id>/pull-secrets"): (ISSUE, IN_PROJECT),
     ("POST", "/v1/accounts/<account_id>/resolutions"): (RESOLVE, IN_PROJECT),
+    ("POST", "/v1/accounts/<account_id>/workload-releases"): (RELEASE, IN_PROJECT),
 }
 # The project of these routes is in the body, so the body must be valid.
 BODIES: Mapping[tuple[str, str], dict[str, object]] = {
@@ -102,6 +104,7 @@ BODIES: Mapping[tuple[str, str], dict[str, object]] = {
         "image": "ghcr.io/acme/shop:1",
         "project_id": PROJECT,
     },
+    ("POST", "/v1/accounts/<account_id>/workload-releases"): {"project_id": PROJECT, "whole_project": True},
 }
 REFUSALS = {"insufficient_scope", "account_forbidden", "project_forbidden"}
 

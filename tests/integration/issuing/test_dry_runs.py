@@ -36,6 +36,7 @@ COMMANDS: dict[tuple[str, str], Json | None] = {
         "project_id": "shop",
         "workload": WORKLOAD,
     },
+    ("POST", "/v1/accounts/<account_id>/workload-releases"): {"project_id": "shop", "workload": WORKLOAD},
     ("POST", "/v1/service-tokens"): {"name": "deployer", "scopes": ["credentials:read"]},
     ("DELETE", "/v1/service-tokens/<token_id>"): None,
 }

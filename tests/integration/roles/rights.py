@@ -64,6 +64,7 @@ def _consumer(table: str, privileges: str, *foreign: str) -> dict[str, list[str]
     }
 
 
+RELEASED = '{{"release_id": "{}", "credential_id": "{}"}}'
 _INSTALLATION = {"SELECT installation.identity": NOTHING, "SELECT installation.key_checks": NOTHING}
 _LOG = {"SELECT es.streams": NOTHING, "SELECT es.events": NOTHING, "SELECT es.log": NOTHING}
 _METRICS = {"EXECUTE es.log_metrics": NOTHING, "EXECUTE es.consumer_metrics": NOTHING}
@@ -127,6 +128,16 @@ RIGHTS: dict[str, dict[str, list[str]]] = {
             "SELECT credentials.remove("
             + request(OTHER, "credential.removed", version=1, data=credential_data(OTHER))
             + ", NULL)",
+        ],
+        "EXECUTE credentials.release": [
+            f"SELECT credentials.release({value})"
+            for value in (
+                f"{request(NEW, 'workload.released', data=RELEASED.format(NEW, OTHER))}, '{{job}}', '{{a}}'",
+                f"{request(NEW, 'workload.released', data=RELEASED.format(OWN, OWN))}, '{{job}}', '{{a}}'",
+                f"{request(NEW, 'workload.released', data=RELEASED.format(NEW, OWN))}, '{{}}', '{{}}'",
+                f"{request(NEW, 'workload.released', data=RELEASED.format(NEW, OWN))}, '{{job,b}}', '{{a,b}}'",
+                f"{request(NEW, 'account.erased', data=RELEASED.format(NEW, OWN))}, '{{job}}', '{{a}}'",
+            )
         ],
         "SELECT credentials.current": NOTHING,
         "SELECT credentials.usages": NOTHING,

@@ -77,6 +77,7 @@ WRITERS = {
     "verification.recovered": "verifier.append",
     "verification.requested": "credentials.append",
     "verification.succeeded": "verifier.append",
+    "workload.released": "credentials.release",
 }
 READ = UUID(int=4)
 CALLS = {
@@ -88,6 +89,10 @@ CALLS = {
     "audit.append": ("regcred_query", "SELECT audit.append(REQUEST)"),
     "credentials.append": ("regcred_credentials", "SELECT credentials.append(REQUEST, NULL)"),
     "credentials.issue": ("regcred_credentials", f"SELECT credentials.issue(REQUEST, '{{{OWN}}}', '{{1}}')"),
+    "credentials.release": (
+        "regcred_credentials",
+        "SELECT credentials.release(REQUEST, '{job}', '{a}')",
+    ),
     "verifier.append": ("regcred_verifier", "SELECT verifier.append(REQUEST)"),
 }
 

@@ -29,4 +29,5 @@ AUDIT_ACTIONS = (
     "verification.recovered",
     "verification.requested",
     "verification.succeeded",
+    "workload.released",
 )

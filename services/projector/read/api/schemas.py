@@ -103,6 +103,9 @@ class UsageSchema(Schema):
     secret_version = fields.Integer(metadata={"description": "The version that was issued last."})
     first_used_at = fields.DateTime()
     last_used_at = fields.DateTime()
+    released_at = fields.DateTime(
+        allow_none=True, metadata={"description": "When it was released because it is gone; null: it counts."}
+    )
 
 
 class UsagePage(Schema):

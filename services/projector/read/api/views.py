@@ -63,6 +63,7 @@ def usage(row: Row) -> dict[str, Any]:
         "project_id": row["project_id"],
         "workload": {"kind": row["workload_kind"], "name": row["workload_name"]},
         **_same(row, "images secret_version first_used_at last_used_at"),
+        "released_at": row.get("released_at"),  # a generation of 0.9.0 has no such column
     }
 
 

@@ -33,6 +33,7 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2
+from contracts.release_events import WorkloadReleased
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
@@ -168,7 +169,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
         # The credential of a filter is not set: the read would be listed among the events of that credential.
         case AuditRead() | AuditSealed() | ServiceTokenCreated() | ServiceTokenRevoked():
             return _Entry(after=_json(event))
-        case AccessDenied() | SecretIssuedV2() | SecretRefusedV2():
+        case AccessDenied() | SecretIssuedV2() | SecretRefusedV2() | WorkloadReleased():
             return _access(event)
         case _:
             return _Entry(credential_id=_credential_of(recorded))
@@ -198,7 +199,7 @@ def _credential_of(recorded: RecordedEvent) -> UUID | None:
     return recorded.stream.id if recorded.stream.category == "credential" else None
 
 
-def _access(event: AccessDenied | SecretIssuedV2 | SecretRefusedV2) -> _Entry:
+def _access(event: AccessDenied | SecretIssuedV2 | SecretRefusedV2 | WorkloadReleased) -> _Entry:
     match event:
         case AccessDenied():
             return _denied(event)
@@ -206,6 +207,8 @@ def _access(event: AccessDenied | SecretIssuedV2 | SecretRefusedV2) -> _Entry:
             return _issued(event)
         case SecretRefusedV2():
             return _refused(event)
+        case WorkloadReleased():
+            return _released(event)
 
 
 def _denied(event: AccessDenied) -> _Entry:
@@ -267,6 +270,15 @@ def _refused(event: SecretRefusedV2) -> _Entry:
 def _operation(event: SecretIssuedV2 | SecretRefusedV2) -> dict[str, str]:
     """The operation if it is not a pull. Rows of 0.9.0 have none."""
     return {} if event.operation == "pull" else {"operation": event.operation}
+
+
+def _released(event: WorkloadReleased) -> _Entry:
+    return _Entry(
+        credential_id=event.credential_id,
+        reason=event.reason,
+        after={"release_id": _json(event.release_id), "workload": _json(event.workload)},
+        columns={"project_id": event.project_id},
+    )
 
 
 def _verification(event: VerificationSucceeded | VerificationFailed | _Expiry) -> _Entry:
