@@ -31,6 +31,10 @@ _COMMANDS = {
         "regcred.cli.commands.pull_secret:pull_secret",
         "Issue the secret that a workload needs to pull its images, or a builder to push them.",
     ),
+    "release-workload": Lazy(
+        "regcred.cli.commands.release_workload:release_workload",
+        "Say that a workload or a whole project is gone, so that it prevents no change of a credential.",
+    ),
     "system": Lazy(
         "regcred.cli.commands.system:system",
         "Show the position of each consumer of the log, and the dead letters.",

@@ -14,7 +14,7 @@ from chassis.web.described import COMMAND, IDEMPOTENT, describes
 from chassis.web.responses import json_response, position_token
 from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema
-from credentials.api.commands import RequestFingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_request, meaning
 from credentials.api.dry_run import DryRunArguments, DryRunMark
 from credentials.api.requested_workload import requested_workload
 from credentials.application.releases import MAX_RELEASED, Gone, Releases
@@ -86,7 +86,9 @@ def blueprint(releases: Releases, *, request_fingerprint: RequestFingerprint) ->
         """
         authorise_project(body["project_id"])
         gone = _gone(body)
-        request = command_request(account_id, request_fingerprint, **arguments)
+        request = command_request(
+            account_id, request_fingerprint, meaning(ReleaseInput, body), **arguments
+        )
 
         def to_body(released: tuple[CredentialUsage, ...], more: bool) -> Body:
             return {

@@ -211,6 +211,7 @@ def test_usages_are_listed_newest_first(filled: Site) -> None:
                 "secret_version": 2,
                 "first_used_at": rfc3339(MOMENT + timedelta(seconds=4)),
                 "last_used_at": rfc3339(MOMENT + timedelta(seconds=10)),
+                "released_at": None,
             }
         ],
         "next_cursor": None,

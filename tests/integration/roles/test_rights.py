@@ -211,7 +211,7 @@ def test_the_lists_of_types_are_those_of_the_contracts(database_url: str) -> Non
         }.get(function, OWN)
         data = (
             credential_data(OWN)[:-1] + f', "read_id": "{stream}", "issuance_id": "{stream}",'
-            f' "refusal_id": "{stream}", "token_id": "t"}}'
+            f' "refusal_id": "{stream}", "release_id": "{stream}", "token_id": "t"}}'
         )
         with connect(database_url, role, "SET ROLE") as connection:
             for kind in sorted(names):

@@ -114,6 +114,8 @@ def test_usages_are_shown(server: Server, run: Run) -> None:
     server.replies = [ok({"items": [usage], "next_cursor": None})]
     done = run("usages", ID)
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[1].endswith("2026-01-01T00:00:00Z  ghcr.io/acme/shop:1, ghcr.io/x/y:2")
+    assert done.stdout.splitlines()[1].endswith(
+        "2026-01-01T00:00:00Z  -           ghcr.io/acme/shop:1, ghcr.io/x/y:2"
+    )
     server.replies = [ok({"items": [], "next_cursor": None})]
     assert "no workload has used this credential" in run("usages", ID).stderr

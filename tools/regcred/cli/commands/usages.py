@@ -9,7 +9,7 @@ from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 from regcred.cli.usage import usage_row
 
-_HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES")
+_HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "GONE SINCE", "IMAGES")
 
 
 @click.command("usages")
@@ -33,7 +33,15 @@ def usages(session: CliSession, /, *, credential: str, limit: int) -> None:
         return
     print_table(
         _HEADERS,
-        ((*usage_row(usage), moment(usage["first_used_at"]), usage["images"]) for usage in found["items"]),
+        (
+            (
+                *usage_row(usage),
+                moment(usage["first_used_at"]),
+                moment(usage.get("released_at")),  # 0.9.0 has no such field
+                usage["images"],
+            )
+            for usage in found["items"]
+        ),
     )
     if found["next_cursor"]:
         notice(f"there are more than {limit} workloads: use --limit")
