@@ -145,8 +145,7 @@ class MemoryCredentialStore:
             for credential_id, (account, _) in self._current.items()
             for usage in self._usages.get(credential_id, {}).values()
             if account == account_id and usage.project_id == project_id
-            if workload is None
-            or usage.workload == workload
+            if workload is None or usage.workload == workload
         ]
         return tuple(sorted(found, key=lambda one: one.usage.last_used_at, reverse=True)[:most])
 

@@ -86,9 +86,7 @@ def blueprint(releases: Releases, *, request_fingerprint: RequestFingerprint) ->
         """
         authorise_project(body["project_id"])
         gone = _gone(body)
-        request = command_request(
-            account_id, request_fingerprint, meaning(ReleaseInput, body), **arguments
-        )
+        request = command_request(account_id, request_fingerprint, meaning(ReleaseInput, body), **arguments)
 
         def to_body(released: tuple[CredentialUsage, ...], more: bool) -> Body:
             return {
