@@ -108,6 +108,19 @@ def test_the_exposure_report_is_a_checklist_that_freezes(cli: Client, tmp_path: 
     assert "use only one" in cli.run("exposure", "--csv", "--ids", code=2).stderr
 
 
+def test_a_workload_that_is_gone_prevents_no_removal(cli: Client, tmp_path: Path) -> None:
+    used = cli.add("used")
+    assert _secret(cli, f"{cli.registry}/team/app:1", "--output", str(tmp_path / "c")).returncode == 0
+    gone = ("release-workload", "deployment/storefront", *FOR_SHOP)
+    assert "1 usages would be released" in cli.run(*gone, "--dry-run").stderr
+    cli.run("credentials", "remove", "used", "--yes", code=1)
+    found = cli.json(*gone, "--reason", "scaled away")["released"]
+    assert [one["credential_id"] for one in found] == [used["id"]]
+    assert "0 usages are released" in cli.run("release-workload", *FOR_SHOP, "--whole-project").stderr
+    assert "--whole-project" in cli.run("release-workload", *FOR_SHOP, code=2).stderr
+    assert cli.json("credentials", "remove", "used", "--yes")["removed"] is True
+
+
 def test_a_refusal_does_not_change_the_output_file(cli: Client, tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text("{}")
