@@ -11,6 +11,19 @@ ALTER TABLE credentials.current ADD COLUMN additional_hosts text[] NOT NULL DEFA
 CREATE INDEX candidates_of_several_hosts ON credentials.current (account_id) WHERE additional_hosts <> '{}';
 CREATE INDEX candidates_of_mirrors ON credentials.current (account_id) WHERE mirror_of <> '{}';
 
+-- A process of 0.9.0 writes no later column. A trigger sets the defaults also for a call that began before the migration.
+CREATE FUNCTION credentials.set_defaults() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.frozen := coalesce(NEW.frozen, false);
+    NEW.additional_hosts := coalesce(NEW.additional_hosts, '{}');
+    NEW.mirror_of := coalesce(NEW.mirror_of, '{}');
+    RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION credentials.set_defaults FROM PUBLIC;
+CREATE TRIGGER set_defaults BEFORE INSERT OR UPDATE ON credentials.current
+    FOR EACH ROW EXECUTE FUNCTION credentials.set_defaults();
+
 -- As before, with the new columns.
 CREATE OR REPLACE FUNCTION credentials.append_credential(p_request es.append_request, p_current jsonb) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -40,8 +53,6 @@ BEGIN
         RAISE EXCEPTION 'this version of the secret is discarded' USING ERRCODE = 'ES429';
     END IF;
     new.credential_id := p_request.stream_id; new.account_id := p_request.account_id; new.version := done.version;
-    new.frozen := coalesce(new.frozen, false);
-    new.additional_hosts := coalesce(new.additional_hosts, '{}'); new.mirror_of := coalesce(new.mirror_of, '{}');
     IF p_request.expected_version = 0 THEN
         SELECT e.recorded_at INTO new.added_at FROM es.events e WHERE e.stream_id = p_request.stream_id AND e.version = 1;
         new.verified_version := 0;
