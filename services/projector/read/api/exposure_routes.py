@@ -1,11 +1,10 @@
 """`GET …/exposure`: which secrets were issued, to whom, and which of them are still to be replaced."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
 from chassis.database import Pool
@@ -20,6 +19,7 @@ from eventlog.storage import KeyOf, store_errors
 from projector.read.api.archived_part import HEADER, archived_part, reject_if_all_archived
 from projector.read.api.audit_record import AuditRecord, requested_read
 from projector.read.api.export import CSV, ArchivedDuringExport
+from projector.read.api.filters import AddressFilter, WorkloadFilter
 from projector.read.api.query_connection import query_connection
 from projector.read.api.schemas import ActorSchema, PageArguments, SealedSchema
 from projector.read.api.spreadsheet import table_lines
@@ -41,31 +41,11 @@ _NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.
 _LIMITS = [validate.Length(max=MAX_FILTER), _NO_NUL]
 
 
-class _WorkloadFilter(fields.String):
-    """A workload as `kind/name`. The value is both."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **named: Any) -> Any:
-        kind, _, name = (super()._deserialize(value, attr, data, **named) or "").partition("/")
-        if not kind or not name:
-            raise ValidationError("Not kind/name, such as deployment/storefront.")
-        return kind, name
-
-
-class _AddressFilter(fields.String):
-    """An IP address in any spelling. The value is canonical."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **named: Any) -> str:
-        try:
-            return str(ip_address(super()._deserialize(value, attr, data, **named) or ""))
-        except ValueError:
-            raise ValidationError("Not an IP address.") from None
-
-
 class ExposureArguments(PageArguments):
     since = Moment(load_default=None, metadata={"description": "Inclusive."})
     until = Moment(load_default=None, metadata={"description": "Exclusive."})
     project_id = fields.String(load_default=None, validate=_LIMITS)
-    workload = _WorkloadFilter(
+    workload = WorkloadFilter(
         load_default=None,
         validate=lambda found: [_NO_NUL(part) for part in found],
         metadata={"description": "`kind/name`, such as `deployment/storefront`; the kind in any case."},
@@ -73,7 +53,7 @@ class ExposureArguments(PageArguments):
     actor = fields.String(
         load_default=None, validate=_LIMITS, metadata={"description": "Id of the token that requested them."}
     )
-    source_ip = _AddressFilter(
+    source_ip = AddressFilter(
         load_default=None,
         metadata={"description": "The address that requested them, as of a node."},
     )
