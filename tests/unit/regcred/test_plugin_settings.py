@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regcred.apiclient.errors import ConfigurationError
+from regcred.kubelet_provider.protocol import ACCOUNT_ANNOTATION, CREDENTIAL_ANNOTATION, PROJECT_ANNOTATION
 from regcred.plugins.settings import Caller, read_caller
 from tests.support.servers import ROOT
 
@@ -136,6 +138,16 @@ def test_the_example_for_nodes_is_valid(tmp_path: Path) -> None:
     assert {f"docker-credential-{helper}" for helper in helpers.values()} <= set(scripts)
 
 
+def test_the_kubelet_sends_every_annotation_that_the_provider_reads() -> None:
+    file = ROOT / "infra" / "kubernetes" / "kubelet" / "credential-provider-config.yaml"
+    [provider] = yaml.safe_load(file.read_text())["providers"]
+    assert set(provider["tokenAttributes"]["optionalServiceAccountAnnotationKeys"]) == {
+        ACCOUNT_ANNOTATION,
+        PROJECT_ANNOTATION,
+        CREDENTIAL_ANNOTATION,
+    }
+
+
 def test_a_missing_file_is_reported(home: Path, tmp_path: Path) -> None:
     token = str(home / ".config" / "regcred" / "token")
     with pytest.raises(
@@ -207,6 +219,9 @@ def test_a_pod_without_an_account_is_refused_if_the_node_has_no_default(node: Pa
         ("[accounts]\numbrella = 1", "accounts must have a table for each account"),
         ('[accounts.umbrella]\naddress = "http://x"', "unknown entry in accounts.umbrella"),
         ("[accounts.umbrella]\nproject = 1", "accounts.umbrella.project must be text in quotes"),
+        ('[accounts.""]\nproject = "lab"', "accounts has a table without a name"),
+        ('[accounts.umbrella]\nproject = ""', "accounts.umbrella.project must not be empty"),
+        ('[accounts.umbrella]\ntoken_file = ""', "accounts.umbrella.token_file must not be empty"),
     ],
 )
 def test_a_wrong_table_of_an_account_is_named(home: Path, text: str, said: str) -> None:

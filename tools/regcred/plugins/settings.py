@@ -135,7 +135,7 @@ def _selected_account(
         raise ConfigurationError(
             f"the service account selects an account that {file or 'the configuration'} does not have"
         )
-    account = selected or default
+    account = default if selected is None else selected
     return {_ACCOUNT: account} if account else {}
 
 
@@ -178,6 +178,8 @@ def _read(file: Path) -> _File:
     accounts = values.pop(_ACCOUNTS, {})
     if not isinstance(accounts, dict) or not all(isinstance(one, dict) for one in accounts.values()):
         raise ConfigurationError(f"{file}: {_ACCOUNTS} must have a table for each account")
+    if "" in accounts:
+        raise ConfigurationError(f"{file}: {_ACCOUNTS} has a table without a name")
     return _File(
         settings=_variables(values, file, _NAMES, ""),
         accounts={
@@ -199,6 +201,8 @@ def _variables(
         if not isinstance(value, bool if name in _BOOLEANS else str):
             wanted = "true or false" if name in _BOOLEANS else "text in quotes"
             raise ConfigurationError(f"{file}: {table}{name} must be {wanted}")
+        if table and value == "":  # it would not replace the one outside of the table
+            raise ConfigurationError(f"{file}: {table}{name} must not be empty")
         settings[f"REGCRED_{name.upper()}"] = str(value)
     for name in (TOKEN_FILE, CA_FILE):
         if name in settings:
