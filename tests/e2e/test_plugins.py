@@ -528,6 +528,32 @@ def test_a_service_account_selects_one_of_the_accounts_of_a_node(
     assert {pull("umbrella").stdout, pull(None).stdout} == {""}
 
 
+def test_a_selected_account_or_project_is_refused_if_the_token_of_the_node_is_not_for_it(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
+    """The file names an account that its token cannot use, and the server decides."""
+    machine.add("of-the-first", registry_address)
+    other = replace(machine, account=f"{machine.account}-other")
+    other.add("of-the-other", registry_address)
+    file = tmp_path / "node.toml"
+    token = machine.limited_token("shop", "secrets:issue")
+    file.write_text(
+        f'address = "{machine.client.base_url}"\ntoken_file = "{token}"\n'
+        f'account = "{machine.account}"\nproject = "shop"\n[accounts.{other.account}]\n'
+    )
+
+    def pull(annotations: Json) -> Done:
+        return machine.kubelet(
+            f"{registry_address}/team/app", "--config", str(file), serviceAccountAnnotations=annotations
+        )
+
+    refused = (pull({"regcred/account": other.account}), pull({"regcred/project": "blog"}))
+    assert [(one.returncode, one.stdout) for one in refused] == [(1, ""), (1, "")]
+    assert [action for action, *_ in (*machine.uses(), *other.uses()) if action == "secret.issued"] == []
+    ours = pull({"regcred/account": machine.account, "regcred/project": "shop"})
+    assert ours.returncode == 0, ours.stderr
+
+
 def test_the_kubelet_provider_reads_its_own_configuration_file(
     machine: Machine, registry_address: str, tmp_path: Path
 ) -> None:
