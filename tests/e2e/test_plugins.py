@@ -549,6 +549,7 @@ def test_a_selected_account_or_project_is_refused_if_the_token_of_the_node_is_no
 
     refused = (pull({"regcred/account": other.account}), pull({"regcred/project": "blog"}))
     assert [(one.returncode, one.stdout) for one in refused] == [(1, ""), (1, "")]
+    assert ["token" in one.stderr for one in refused] == [True, True], refused
     assert [action for action, *_ in (*machine.uses(), *other.uses()) if action == "secret.issued"] == []
     ours = pull({"regcred/account": machine.account, "regcred/project": "shop"})
     assert ours.returncode == 0, ours.stderr
