@@ -1,8 +1,9 @@
 """A filter for the images of the audit trail. Pure.
 
-A reference with a tag or digest finds this image, a repository every image of it, and `ghcr.io/*` the
-requests for a whole registry. Clients that do not say the tag, such as the kubelet, are recorded with the
-repository alone. They may have pulled the tag `latest`, so a filter for that finds them, too.
+A reference with a tag finds this image, with and without a digest; one with a digest finds this text; a
+repository finds every image of it, and `ghcr.io/*` the requests for a whole registry. Clients that do not say
+the tag, such as the kubelet, are recorded with the repository alone. They may have pulled the tag `latest`,
+so a filter for that finds them, too.
 """
 
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def image_filter(canonical: str) -> ImageFilter:
         return ImageFilter((canonical,))
     if not colon and "@" not in name:
         return ImageFilter((canonical,), (f"{canonical}:", f"{canonical}@"))
-    if tag == DEFAULT_TAG:
-        return ImageFilter((canonical, f"{directory}/{repository}"))
-    return ImageFilter((canonical,))
+    if "@" in name:
+        return ImageFilter((canonical,))
+    whole = (f"{directory}/{repository}",) if tag == DEFAULT_TAG else ()
+    return ImageFilter((canonical, *whole), (f"{canonical}@",))

@@ -4,7 +4,7 @@ If one image is refused, no secret is issued, unless the caller asks for the oth
 image is not refused if the caller allows it to be pulled without a login: by `allow_anonymous`, images of
 registries for which the account has no credential; by its value `not_eligible`, also images for which it has
 one that the project may not use. The latter could hide a mistake, so that the caller has to say it, and both
-are recorded as refusals.
+are recorded as refusals. An image for whose registry the caller chose a credential is never anonymous.
 
 `pull_secret_formats` has the formats in which a secret is issued.
 """
@@ -23,7 +23,7 @@ from contracts.issuance_events import (
 )
 from credentials.domain.errors import Refused
 from registries.image_reference import ImageReference
-from registries.matching import Candidate, Judged, RequestedUse, match
+from registries.matching import Candidate, Judged, Match, RequestedUse, match
 from registries.mirrors import mirror_selections
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
@@ -140,12 +140,22 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
             reason="no_eligible_credential" if found.candidates else "no_matching_credential",
             candidates=found.candidates,
         )
-        allowed = wanted.allow_anonymous == "not_eligible" if found.candidates else wanted.allow_anonymous
-        (anonymous if allowed else refusals).append(refusal)
+        (anonymous if _is_allowed(wanted, found, use) else refusals).append(refusal)
     found_plan = IssuancePlan(
         grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous)
     )
     return _without(found_plan, wanted, _not_found_by_client(wanted, found_plan.grants))
+
+
+def _is_allowed(wanted: PullSecretRequest, found: Match, use: RequestedUse) -> bool:
+    """Whether the caller allows an image without a selection to be pulled without a login.
+
+    Not if it has chosen one of the candidates: then it wants that one, and no anonymous pull.
+    """
+    if not found.candidates:
+        return bool(wanted.allow_anonymous)
+    is_chosen = any(judged.candidate.credential_id == use.chosen for judged in found.candidates)
+    return wanted.allow_anonymous == "not_eligible" and not is_chosen
 
 
 def without(

@@ -14,3 +14,5 @@ CREATE INDEX audit_by_project ON audit_events (account_id, project_id, position)
 CREATE INDEX audit_by_host ON audit_events (account_id, registry_host, position) WHERE registry_host IS NOT NULL;
 CREATE INDEX audit_by_outcome ON audit_events (account_id, outcome, position) WHERE outcome <> 'success';
 CREATE INDEX audit_by_request ON audit_events (request_id);
+-- In the order of bytes, texts with the same beginning are one range.
+CREATE INDEX audit_images_by_beginning ON audit_images (account_id, image COLLATE "C", position);

@@ -5,7 +5,7 @@ events have higher positions.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, LiteralString
 
 from chassis.database import Connection
 from contracts.audit_events import AuditFilters
@@ -113,17 +113,27 @@ def _image_condition(account_id: str, image: str | None) -> Condition:
     exact: list[object] = [account_id, list(found.exact)]
     if not found.beginnings:
         return _IMAGE, exact
-    # The index is in the order of a language, in which texts with the same beginning need not be together.
-    return _REPOSITORY, [*exact, account_id, list(found.beginnings)]
+    ranges = [value for text in found.beginnings for value in (account_id, text, _after_all(text))]
+    condition = _REPOSITORY if len(found.beginnings) > 1 else _TAG
+    return condition, [*exact, *ranges]
+
+
+def _after_all(beginning: str) -> str:
+    """The first text after all those with this beginning, whose last character is `:` or `@`."""
+    return beginning[:-1] + chr(ord(beginning[-1]) + 1)
 
 
 _IMAGE = (
     "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s))"
 )
-_REPOSITORY = (
-    "position IN (SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s)"
-    " OR i.account_id = %s AND i.image ^@ ANY (%s))"
+_EXACT = "SELECT i.position FROM rm.audit_images i WHERE i.account_id = %s AND i.image = ANY (%s)"
+# In the order of bytes, as the index `audit_images_by_beginning`.
+_BEGINNING = (
+    " UNION ALL SELECT i.position FROM rm.audit_images i"
+    ' WHERE i.account_id = %s AND i.image COLLATE "C" >= %s AND i.image COLLATE "C" < %s'
 )
+_TAG: LiteralString = f"position IN ({_EXACT}{_BEGINNING})"
+_REPOSITORY: LiteralString = f"position IN ({_EXACT}{_BEGINNING}{_BEGINNING})"
 _SINCE = f"position >= (SELECT min(s.span) * {SPAN} FROM rm.audit_spans s WHERE s.latest >= %s)"  # noqa: S608 a constant
 _UNTIL = f"position < (SELECT (max(s.span) + 1) * {SPAN} FROM rm.audit_spans s WHERE s.earliest < %s)"  # noqa: S608
 

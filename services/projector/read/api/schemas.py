@@ -73,7 +73,8 @@ class AuditArguments(OrderedPageArguments):
     image = RecordedImageFilter(
         load_default=None,
         metadata={
-            "description": "An image with its tag or digest, or a repository, which finds all its images; "
+            "description": "An image with its tag, also if a digest was recorded with it, or with a digest, "
+            "or a repository, which finds all its images; "
             "`ghcr.io/*`: requests for a whole registry. In any spelling. The tag `latest` also finds pulls "
             "that were recorded without a tag, such as those of the kubelet."
         },

@@ -146,6 +146,16 @@ def test_the_caller_can_allow_images_without_an_eligible_credential_to_be_anonym
     assert first.candidates == (RefusedCandidate(credential_id=UUID(int=1), reason="restricted"),)
 
 
+def test_an_image_of_a_chosen_credential_is_never_anonymous() -> None:
+    stored = [candidate(1, "reg.io", restrictions=NOBODY), candidate(2, "reg.io", "acme")]
+    asked = wanted("reg.io/x", "nginx", allow_anonymous="not_eligible")
+    chosen = replace(USE, chosen=UUID(int=1))
+    found = plan(asked, stored, chosen)
+    assert [(refusal.index, refusal.reason) for refusal in found.refusals] == [(0, "no_eligible_credential")]
+    assert [refusal.index for refusal in found.anonymous] == [1], "the choice is of another registry"
+    assert [refusal.index for refusal in plan(asked, stored, USE).anonymous] == [0, 1]
+
+
 def test_events_name_issued_and_refused_images() -> None:
     asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
     first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
