@@ -37,7 +37,8 @@ _CHUNK = 1000  # events of one credential that are projected at once
 # The credential of an event; NULL for an event that concerns none.
 _GROUP = """CASE s.category WHEN 'credential' THEN coalesce((e.data->>'credential_id')::uuid, e.stream_id)
                  WHEN 'verification' THEN (e.data->>'credential_id')::uuid
-                 WHEN 'issuance' THEN (e.data->>'credential_id')::uuid END"""
+                 WHEN 'issuance' THEN (e.data->>'credential_id')::uuid
+                 WHEN 'release' THEN (e.data->>'credential_id')::uuid END"""
 _WHERE = "l.position <= (SELECT g.position FROM rm.generations g WHERE g.status = 'live')"
 # Events that are not applied: dead letters, and those that an operator discarded.
 _NOT_APPLIED = """

@@ -21,7 +21,8 @@ from contracts.credential_events import (
 )
 from contracts.expiry_events import ExpiryDiscovered
 from contracts.issuance_events import RefusedCandidate, SecretIssuedV2, SecretRefusedV2, Workload
-from contracts.streams import credential_stream, issuance_stream, verification_stream
+from contracts.release_events import WorkloadReleased
+from contracts.streams import credential_stream, issuance_stream, release_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from eventlog.events import Metadata, StoredEvent, StreamId, encode, encode_metadata
@@ -137,6 +138,16 @@ def issued(
     )
 
 
+def released(number: int, release: int) -> WorkloadReleased:
+    return WorkloadReleased(
+        release_id=UUID(int=0x4E1 << 64 | release),
+        credential_id=credential(number),
+        project_id="shop",
+        workload=Workload(kind="deployment", name="front"),
+        reason=None,
+    )
+
+
 def refused(number: int, issuance: int, image: str = "ghcr.io/acme/shop:1") -> SecretRefusedV2:
     return SecretRefusedV2(
         issuance_id=UUID(int=0x155 << 64 | issuance),
@@ -182,6 +193,8 @@ def of_two_credentials() -> list[object]:
 def stream_of(payload: Any) -> StreamId:
     if isinstance(payload, SecretIssuedV2 | SecretRefusedV2):
         return issuance_stream(payload.issuance_id)
+    if isinstance(payload, WorkloadReleased):
+        return release_stream(payload.release_id)
     if isinstance(payload, VerificationSucceeded | VerificationFailed | ExpiryDiscovered):
         return verification_stream(payload.credential_id)
     return credential_stream(payload.credential_id)

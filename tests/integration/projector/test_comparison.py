@@ -93,7 +93,14 @@ def test_only_one_credential_is_in_memory_and_parts_of_it_agree(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each part of the events of a credential continues after the one before it."""
-    log.append(*payloads.of_two_credentials(), payloads.added(3))
+    log.append(
+        *payloads.of_two_credentials(),
+        payloads.added(3),
+        payloads.issued(3, 8),
+        payloads.released(3, 1),
+        payloads.issued(2, 9),
+        payloads.issued(3, 10, project="blog"),
+    )
     events = [project(event) for event in read_log(projector, 0, 100, personal=personal)]
     BatchWriter(lock_live).advance(projector, events)
     for size in (1, 2, 5):
