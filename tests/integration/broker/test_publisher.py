@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 from structlog.testing import capture_logs
@@ -215,20 +216,22 @@ def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:
     """Publish again after the last confirmed position, as the relay does; the number of attempts. A broker that has
     just started accepts publishers before its queues have leaders, and refuses their messages.
     """
-    for attempt in range(1, 100):
+    deadline = time.monotonic() + PATIENCE
+    for attempt in count(1):
         publisher = open_publisher(rabbitmq)
         try:
             with publisher:
                 publish(publisher, first, last)
         except BrokerUnavailable:
             first = max(first, publisher.confirmed() + 1)
-            time.sleep(0.2)
-            continue
-        refused = publisher.take_refused()
-        if not refused:
-            return attempt
-        first = min(refused)
-    raise AssertionError("the broker takes nothing")
+        else:
+            refused = publisher.take_refused()
+            if not refused:
+                return attempt
+            first = min(refused)
+        assert time.monotonic() < deadline, "the broker takes nothing"
+        time.sleep(0.2)
+    raise AssertionError
 
 
 def publish(publisher: Publisher, first: int, last: int, submitted: list[int] | None = None) -> None:
