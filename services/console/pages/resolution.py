@@ -21,8 +21,10 @@ def install(pages: Blueprint) -> None:
     pages.get("/accounts/<account>/resolve/tags")(suggest_tags)
 
 
-def resolve_image(account: str) -> str | tuple[str, int]:
+def resolve_image(account: str) -> Response | str | tuple[str, int]:
     """Show the form, and the result if the URL has a query. Users can share this URL."""
+    if request.args.get("credential_name") == "":
+        return redirect(link(), 303)  # without the empty value
     wanted = query_values("image", "project_id", "operation", "credential_name")
     operation = wanted.get("operation", "pull")
     form = Form.filled(

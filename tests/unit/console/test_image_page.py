@@ -115,3 +115,8 @@ def test_an_unknown_choice_is_shown_in_the_form(signed_in: Browser, api: FakeApi
     shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/a/b&project_id=shop&credential_name=gone")
     assert shown.status_code == 404
     assert "No credential of this account has this name or id." in shown.text
+
+
+def test_the_url_has_no_empty_choice(signed_in: Browser) -> None:
+    sent = signed_in.look(f"{BASE}/resolve?image=ghcr.io/a/b&project_id=shop&credential_name=")
+    assert sent.headers["Location"] == f"{BASE}/resolve?image=ghcr.io%2Fa%2Fb&project_id=shop"
