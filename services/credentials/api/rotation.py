@@ -96,7 +96,7 @@ def add_routes(
         expires_at: datetime | Unchanged | None = UNCHANGED
         if "expires_at" in body:
             expires_at = values.expiry(body["expires_at"], now=request.now)
-        result = credentials.rotate(
+        result = credentials.rotations.rotate(
             request,
             credential_id,
             expected_version(),
@@ -135,5 +135,5 @@ def add_routes(
         )
         grace = timedelta(seconds=body["grace_seconds"])
         return changed_response(
-            credentials.roll_back(request, credential_id, expected_version(), grace=grace)
+            credentials.rotations.roll_back(request, credential_id, expected_version(), grace=grace)
         )

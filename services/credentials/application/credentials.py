@@ -8,7 +8,7 @@ to it.
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import chain, count
 from uuid import UUID, uuid5
 
@@ -17,44 +17,39 @@ from contracts.credential import Absent, Active, Removed
 from contracts.credential_events import NO_OTHER_HOSTS, Details, Hosts, Restrictions
 from credentials.application.access import Access, Impact
 from credentials.application.command_handler import (
-    ATTEMPTS,
     NEW_CREDENTIAL,
     CommandHandler,
     CommandRequest,
     CommandResult,
-    LoadedCredential,
-    retried,
 )
+from credentials.application.rotations import Rotations
 from credentials.application.store import CredentialStore, RecordedOutcome, SecretDiscarded
 from credentials.application.stored_secrets import StoredSecrets
 from credentials.domain.commands import (
-    DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
-    UNCHANGED,
     AddCredential,
     ChangeDetails,
     FreezeCredential,
     RemoveCredential,
     RequestVerification,
     RestrictCredential,
-    RollBackSecret,
-    RotateSecret,
     ThawCredential,
     Unchanged,
 )
-from credentials.domain.credential import decide, former_secret
-from credentials.domain.errors import FormerSecretGone, NameTaken, TooManyCredentials
-from eventlog.storage import VersionConflict
+from credentials.domain.credential import decide
+from credentials.domain.errors import NameTaken, TooManyCredentials
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
-from secretstore.store import SecretPath, SecretStore, SecretVersionConflict, StoredSecretUnreadable
+from secretstore.store import SecretPath, SecretStore
 
 # Namespace of ids that are derived from a request; it never changes.
 _IDS = UUID("0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1")
 
 
 class Credentials:
-    """Every command of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`.
+    """The commands of a credential. Raises `Refused`, `EventStoreError` and `SecretStoreError`.
+
+    `rotations` has those that replace its secret.
 
     An account may have `most` credentials (0: any number). Concurrent additions may exceed that.
     """
@@ -74,6 +69,7 @@ class Credentials:
         self._access = Access(store, use_window=use_window)
         self._handler = CommandHandler(store, self._access, new_id=new_id)
         self._stored = StoredSecrets(secrets, fingerprint=secret_fingerprint, new_id=new_id)
+        self.rotations = Rotations(self._handler, self._stored)
         self._new_id = new_id
 
     def add(
@@ -165,93 +161,6 @@ class Credentials:
         """Issue its secret again."""
         command = ThawCredential(reason=reason)
         return self._handler.handle(request, credential_id, expected, lambda _: command)
-
-    def rotate(
-        self,
-        request: CommandRequest,
-        credential_id: UUID,
-        expected: int | None,
-        secret_for: Callable[[Active], NewSecret],
-        expires_at: datetime | Unchanged | None = UNCHANGED,
-        *,
-        grace: timedelta = DEFAULT_GRACE,
-    ) -> CommandResult:
-        """Replace the secret. The previous one can be read for `grace`.
-
-        `secret_for` reads the new secret for the current credential, whose registry stays unless the caller
-        names another one. Without `expires_at`, the expiry is removed: it was that of the previous secret.
-        """
-        path = SecretPath(request.account_id, credential_id)
-
-        def once() -> CommandResult:
-            loaded = self._handler.load(request, credential_id, expected)
-            secret = secret_for(loaded.active)
-            value, current = secret.login.to_secret(), loaded.active.secret.version
-            command = RotateSecret(
-                registry=secret.registry,
-                username=secret.login.username,
-                secret=self._stored.reference(path, value, secret.kind, current + 1),
-                expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
-                previous_valid_until=request.now + grace,
-            )
-            return self._store_and_append(request, loaded, path, value, command)
-
-        return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
-
-    def roll_back(
-        self,
-        request: CommandRequest,
-        credential_id: UUID,
-        expected: int | None,
-        *,
-        grace: timedelta = DEFAULT_GRACE,
-    ) -> CommandResult:
-        """Restore the login that the last rotation replaced. The current secret can be read for `grace`.
-
-        The former secret is copied to a new version. The end of its grace then destroys a secret that is not
-        in use, and versions only grow.
-
-        Raises:
-            NoFormerSecret: the secret was never rotated.
-            FormerSecretGone: the grace is over, or the former secret cannot be read.
-        """
-        if replayed := self._handler.replay(request):
-            return replayed
-        path = SecretPath(request.account_id, credential_id)
-
-        def once() -> CommandResult:
-            loaded = self._handler.load(request, credential_id, expected)
-            former = former_secret(loaded.active, request.now).secret
-            try:
-                value = self._stored.read(path, former.version)
-            except StoredSecretUnreadable:
-                raise FormerSecretGone from None
-            version = loaded.active.secret.version + 1
-            command = RollBackSecret(
-                secret=self._stored.reference(path, value, former.kind, version),
-                at=request.now,
-                previous_valid_until=request.now + grace,
-            )
-            return self._store_and_append(request, loaded, path, value, command)
-
-        return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
-
-    def _store_and_append(
-        self,
-        request: CommandRequest,
-        loaded: LoadedCredential,
-        path: SecretPath,
-        value: Secret,
-        command: RotateSecret | RollBackSecret,
-    ) -> CommandResult:
-        """Store the next secret and append the command with the reference to it."""
-        if request.dry_run:
-            return self._handler.append(request, loaded, command)
-        self._handler.check(request, loaded, command)  # before a secret is stored
-        version = self._stored.put_next(path, value, loaded.active.secret.version)
-        reference = self._stored.reference(path, value, command.secret.kind, version)
-        with self._stored.destroyed_on_failure(path, version):
-            return self._handler.append(request, loaded, replace(command, secret=reference))
 
     def request_verification(
         self,

@@ -77,7 +77,7 @@ class World:
         self.credentials.restrict(REQUEST, self.credential_id, None, restrictions)
 
     def rotate(self) -> None:
-        self.credentials.rotate(REQUEST, self.credential_id, None, lambda _: secret("new"))
+        self.credentials.rotations.rotate(REQUEST, self.credential_id, None, lambda _: secret("new"))
 
     def request_verification(self) -> UUID:
         return UUID(self.credentials.request_verification(REQUEST, self.credential_id).body["id"])

@@ -140,7 +140,7 @@ def test_a_repeated_rollback_has_the_first_response_and_no_effect(caller: Caller
 
 def test_the_end_of_the_grace_destroys_no_secret_in_use(world: World) -> None:
     credential_id = world.rotated(timedelta(minutes=1))
-    world.credentials.roll_back(REQUEST, credential_id, None, grace=timedelta(0))
+    world.credentials.rotations.roll_back(REQUEST, credential_id, None, grace=timedelta(0))
     world.run_housekeeping()
     world.sweep()
     assert world.readable(credential_id) == [1, 3], "the refused secret is destroyed at once"
@@ -159,7 +159,7 @@ def test_a_former_secret_that_was_destroyed_is_gone(world: World) -> None:
     credential_id = world.rotated(timedelta(days=1))
     world.secrets.destroy(SecretPath("acme", credential_id), [1])
     with pytest.raises(FormerSecretGone):
-        world.credentials.roll_back(REQUEST, credential_id, None)
+        world.credentials.rotations.roll_back(REQUEST, credential_id, None)
     assert world.readable(credential_id) == [2]
 
 
@@ -167,9 +167,9 @@ def test_the_last_moment_of_the_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(seconds=60))
     late = replace(REQUEST, now=NOW + timedelta(seconds=60))
     with pytest.raises(FormerSecretGone):
-        world.credentials.roll_back(late, credential_id, None)
+        world.credentials.rotations.roll_back(late, credential_id, None)
     in_time = replace(REQUEST, now=NOW + timedelta(seconds=59))
-    assert world.credentials.roll_back(in_time, credential_id, None).body["secret_version"] == 3
+    assert world.credentials.rotations.roll_back(in_time, credential_id, None).body["secret_version"] == 3
 
 
 def test_a_rollback_to_an_expired_secret_needs_force_while_the_credential_is_in_use(

@@ -48,7 +48,9 @@ class World:
     def rotated(self, grace: timedelta) -> UUID:
         name = f"grace {next(_numbers)}"
         added = self.credentials.add(REQUEST, secret("old"), details(name), EVERYBODY)
-        self.credentials.rotate(REQUEST, added.credential_id, None, lambda _: secret("new"), grace=grace)
+        self.credentials.rotations.rotate(
+            REQUEST, added.credential_id, None, lambda _: secret("new"), grace=grace
+        )
         return added.credential_id
 
     def readable(self, credential_id: UUID) -> list[int]:

@@ -45,7 +45,7 @@ def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays
     assert services.readable(path) == [1]
     with pytest.raises(SecretDestroyed):
         services.secrets.get(path, 2)
-    services.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
+    services.credentials.rotations.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
     assert services.secrets.current_version(path) == 3
     assert services.readable(path) == [1, 3]
 
@@ -81,7 +81,7 @@ def test_a_grace_does_not_depend_on_the_clock_of_the_service_that_rotates(servic
     """Its clock is six hours behind, so that the grace of an hour has long passed by its times."""
     path = services.added()
     late = replace(REQUEST, now=REQUEST.now - timedelta(hours=6))
-    services.credentials.rotate(
+    services.credentials.rotations.rotate(
         late, path.credential_id, None, lambda _: a_secret("new"), grace=timedelta(hours=1)
     )
     services.sweep()

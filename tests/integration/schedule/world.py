@@ -133,7 +133,7 @@ class World:
         return added.credential_id
 
     def rotate(self, credential_id: UUID, password: str = "other", host: str = "reg.example") -> None:
-        self.credentials.rotate(
+        self.credentials.rotations.rotate(
             self.request(), credential_id, None, lambda _: new_secret(host, "octo", password)
         )
 

@@ -85,7 +85,7 @@ class World:
         def given(_credential: Active) -> NewSecret:
             return secret(password)
 
-        return self.credentials.rotate(request(), credential_id, expected, given)
+        return self.credentials.rotations.rotate(request(), credential_id, expected, given)
 
     def kept(self) -> dict[str, list[int]]:
         """Readable versions by path."""
@@ -142,9 +142,9 @@ def test_equal_secrets_have_equal_fingerprints_in_one_credential_only(world: Wor
     one, same, other = added("acme", "one"), added("acme", "same"), added("other", "one")
     first = fingerprint(one)
     assert len({first, fingerprint(same), fingerprint(other)}) == 3
-    credentials.rotate(request(), one, None, lambda _: secret("new"))
+    credentials.rotations.rotate(request(), one, None, lambda _: secret("new"))
     assert fingerprint(one) != first
-    credentials.rotate(request(), one, None, lambda _: secret("old"))
+    credentials.rotations.rotate(request(), one, None, lambda _: secret("old"))
     assert fingerprint(one) == first
 
 
@@ -260,7 +260,7 @@ def test_a_rotation_with_a_conflict_destroys_its_secret(world: World) -> None:
         return secret("new")
 
     with pytest.raises(StaleVersion):
-        world.credentials.rotate(request(), credential_id, 1, meanwhile)
+        world.credentials.rotations.rotate(request(), credential_id, 1, meanwhile)
     assert list(world.kept().values()) == [[1]]
 
 
@@ -315,7 +315,7 @@ def everything(world: World, credential_id: UUID, account: str) -> list[Callable
         lambda: world.credentials.restrict(asked, credential_id, None, EVERYBODY),
         lambda: world.credentials.request_verification(asked, credential_id),
         lambda: world.credentials.remove(asked, credential_id, None, reason=None, forced=False),
-        lambda: world.credentials.rotate(asked, credential_id, None, lambda _: secret("theirs")),
+        lambda: world.credentials.rotations.rotate(asked, credential_id, None, lambda _: secret("theirs")),
     ]
 
 

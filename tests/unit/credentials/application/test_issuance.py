@@ -92,7 +92,7 @@ class World:
         return added.credential_id
 
     def rotate(self, credential_id: UUID) -> None:
-        self.credentials.rotate(request(), credential_id, None, lambda _: secret("new"))
+        self.credentials.rotations.rotate(request(), credential_id, None, lambda _: secret("new"))
 
     def remove(self, credential_id: UUID) -> None:
         """As the service and its housekeeping do it."""
