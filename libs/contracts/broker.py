@@ -8,6 +8,7 @@ CONSUMERS: Consumers = {
         "credential.details_changed",
         "credential.hosts_changed",
         "credential.removed",
+        "credential.rotation_requested",
         "credential.secret_rotated",
         "verification.requested",
     ),

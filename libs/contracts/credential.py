@@ -19,6 +19,8 @@ from contracts.credential_events import (
     CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialRotationDiscarded,
+    CredentialRotationRequested,
     CredentialSecretRotated,
     CredentialThawed,
     Details,
@@ -50,7 +52,9 @@ class FormerSecret:
 class Active:
     """The credential is stored. Unless it is frozen, the projects that its restrictions allow can use it.
 
-    `former` is the login that the last rotation replaced; `None` if there was no rotation.
+    `former` is the login that the last rotation replaced; `None` if there was no rotation. `requested` is the
+    rotation that waits for an accepted login. The last one that was discarded is `discarded`, until another
+    one is requested or the secret is rotated.
     """
 
     credential_id: UUID
@@ -62,6 +66,8 @@ class Active:
     frozen: bool = False
     former: FormerSecret | None = None
     besides: Hosts = NO_OTHER_HOSTS
+    requested: CredentialRotationRequested | None = None
+    discarded: CredentialRotationDiscarded | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -107,7 +113,13 @@ def evolve(state: Credential, event: object) -> Credential:
                     expires_at=event.previous_expires_at,
                     valid_until=event.previous_valid_until,
                 ),
+                requested=None,
+                discarded=None,
             )
+        case CredentialRotationRequested() if isinstance(state, Active):
+            return replace(state, requested=event, discarded=None)
+        case CredentialRotationDiscarded() if isinstance(state, Active):
+            return replace(state, requested=None, discarded=event)
         case CredentialRestrictionsChanged() if isinstance(state, Active):
             return replace(state, restrictions=event.restrictions)
         case CredentialFrozen() | CredentialThawed() if isinstance(state, Active):
@@ -122,7 +134,9 @@ def evolve(state: Credential, event: object) -> Credential:
 
 def is_change(event: object) -> bool:
     """Return whether an event changes its credential, and thereby the version that callers edit with."""
-    return not isinstance(event, VerificationRequested)
+    return not isinstance(
+        event, VerificationRequested | CredentialRotationRequested | CredentialRotationDiscarded
+    )
 
 
 def fold(events: Iterable[object], state: Credential | None = None) -> Credential:
@@ -160,7 +174,25 @@ def columns(part: Active | Registry | Details | Restrictions | Hosts) -> dict[st
                 **columns(part.restrictions),
                 "frozen": part.frozen,
                 **columns(part.besides),
+                "rotation": rotation_json(part.requested or part.discarded),
             }
+
+
+def rotation_json(
+    event: CredentialRotationRequested | CredentialRotationDiscarded | None,
+) -> dict[str, Any] | None:
+    """Return the JSON form of a rotation that waits for an accepted login, or was discarded."""
+    if event is None:
+        return None
+    discarded = event if isinstance(event, CredentialRotationDiscarded) else None
+    return {
+        "id": str(event.rotation_id),
+        "status": "discarded" if discarded else "pending",
+        "deadline": moment(event.deadline) if isinstance(event, CredentialRotationRequested) else None,
+        "reason": discarded.reason if discarded else None,
+        "code": discarded.code if discarded else None,
+        "detail": discarded.detail if discarded else None,
+    }
 
 
 def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +219,7 @@ def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "detail": row["verification_detail"],
             "checked_at": moment(row["verification_checked_at"]),
         },
+        "rotation": row.get("rotation"),  # as `frozen` above
         "version": row["version"],
         "created_at": moment(row["created_at"]),
         "updated_at": moment(row["updated_at"]),

@@ -14,6 +14,7 @@ newest of each type therefore determine the credential, and commands load no oth
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta
 
@@ -21,6 +22,7 @@ from contracts.fields import (
     CredentialId,
     CredentialName,
     Description,
+    Detail,
     ExpiresAt,
     Fingerprint,
     Image,
@@ -33,6 +35,7 @@ from contracts.fields import (
     SecretVersion,
     Username,
 )
+from contracts.verdicts import VerificationCode
 from eventlog.events import event
 
 SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys", "service_principal"]
@@ -170,6 +173,53 @@ class CredentialSecretRotated:
             description="Until then the previous secret can be read (RFC 3339). Then it is destroyed.",
         ),
     ]
+
+
+RotationId = Annotated[UUID, Meta(description="The requested rotation.")]
+WhyDiscarded = Annotated[
+    Literal["not_verified", "not_in_time", "superseded", "refused"],
+    Meta(
+        description="`not_verified`: the login was not accepted. `not_in_time`: no login was possible before "
+        "the deadline. `superseded`: another secret or other hosts were set. `refused`: the rotation was no "
+        "longer possible when the login had been accepted."
+    ),
+]
+
+
+@event("credential.rotation_requested", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRotationRequested:
+    """A new secret was stored, which replaces the current one only if a login with it is accepted."""
+
+    credential_id: CredentialId
+    rotation_id: RotationId
+    registry: Registry
+    username: Username
+    secret: SecretReference
+    expires_at: ExpiresAt | None
+    grace_seconds: Annotated[
+        int,
+        Meta(ge=0, description="How long the previous secret can be read after the rotation, in seconds."),
+    ]
+    deadline: Annotated[
+        datetime, Meta(tz=True, description="Without an accepted login until then, it is discarded.")
+    ]
+    force_reason: Annotated[
+        Reason | None, Meta(description="The reason if the rotation is forced, as workloads lose it.")
+    ]
+
+
+@event("credential.rotation_discarded", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRotationDiscarded:
+    """A requested rotation will not happen. Its secret was never issued, and is destroyed."""
+
+    credential_id: CredentialId
+    rotation_id: RotationId
+    secret_version: SecretVersion
+    reason: WhyDiscarded
+    code: Annotated[VerificationCode | None, Meta(description="The verdict, if `reason` is `not_verified`.")]
+    detail: Detail | None
 
 
 @event("credential.secret_rolled_back", version=1)

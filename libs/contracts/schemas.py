@@ -1,11 +1,11 @@
 """Schemas of the responses that several HTTP APIs share. The OpenAPI document is generated from them."""
 
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema, fields
 
 from chassis.bounded_list import BoundedList
-from contracts.credential_events import MAX_ADDITIONAL_HOSTS, MAX_MIRRORED, MAX_PROJECTS
+from contracts.credential_events import MAX_ADDITIONAL_HOSTS, MAX_MIRRORED, MAX_PROJECTS, WhyDiscarded
 from contracts.verdicts import VerificationCode, VerificationStatus
 
 _STATUS = {"enum": [status.value for status in VerificationStatus]}
@@ -36,6 +36,26 @@ class VerificationStateSchema(Schema):
     code = fields.String(allow_none=True, metadata=_CODE)
     detail = fields.String(allow_none=True)
     checked_at = fields.DateTime(allow_none=True)
+
+
+class RotationStateSchema(Schema):
+    """A rotation that is done only if a login with the new secret is accepted."""
+
+    id = fields.UUID()
+    status = fields.String(metadata={"enum": ["pending", "discarded"]})
+    deadline = fields.DateTime(
+        allow_none=True,
+        metadata={"description": "While it is pending: discarded without a login until then."},
+    )
+    reason = fields.String(
+        allow_none=True,
+        metadata={
+            "enum": [*get_args(get_args(WhyDiscarded)[0]), None],
+            "description": "Why it was discarded. The credential has its former secret.",
+        },
+    )
+    code = fields.String(allow_none=True, metadata=_CODE)
+    detail = fields.String(allow_none=True)
 
 
 class WorkloadSchema(Schema):
@@ -104,6 +124,11 @@ class CredentialSchema(Schema):
     expires_at = fields.DateTime(allow_none=True)
     frozen = fields.Boolean(metadata={"description": "While it is frozen, its secret is issued to nobody."})
     verification = fields.Nested(VerificationStateSchema)
+    rotation = fields.Nested(
+        RotationStateSchema,
+        allow_none=True,
+        metadata={"description": "The rotation that waits for a login, or was discarded last."},
+    )
     version = fields.Integer()
     created_at = fields.DateTime()
     updated_at = fields.DateTime()

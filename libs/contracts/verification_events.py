@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from contracts import expiry_events  # noqa: F401 registers the other events of this stream
+from contracts.credential_events import RotationId
 from contracts.fields import (
     CheckedAt,
     CredentialId,
@@ -23,6 +24,9 @@ from eventlog.events import event
 
 Trigger = Annotated[
     Literal["added", "rotated", "requested", "scheduled"], Meta(description="Why the login was tried.")
+]
+Confidence = Annotated[
+    Literal["strong", "weak"], Meta(description="Weak: the registry may accept any login.")
 ]
 VerificationId = Annotated[UUID, Meta(description="The verification.")]
 
@@ -58,9 +62,7 @@ class VerificationSucceeded:
     secret_version: SecretVersion
     trigger: Trigger
     detail: Detail
-    confidence: Annotated[
-        Literal["strong", "weak"], Meta(description="Weak: the registry may accept any login.")
-    ]
+    confidence: Confidence
     checked_at: CheckedAt
     duration_ms: DurationMs
     probe: ImageProbe | None = None
@@ -80,6 +82,27 @@ class VerificationFailed:
     code: VerificationCode
     detail: Detail
     retry_after: RetryAfter | None
+    checked_at: CheckedAt
+    duration_ms: DurationMs
+
+
+@event("verification.rotation_tested", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationTested:
+    """A login was tried with the secret of a requested rotation, which is not the current one.
+
+    The credentials service then rotates, or discards the new secret. `confidence` is that of an accepted
+    login.
+    """
+
+    rotation_id: RotationId
+    credential_id: CredentialId
+    registry_host: RegistryHost
+    provider: ProviderId
+    secret_version: SecretVersion
+    code: Annotated[VerificationCode | None, Meta(description="Null: the login was accepted.")]
+    detail: Detail
+    confidence: Confidence
     checked_at: CheckedAt
     duration_ms: DurationMs
 

@@ -32,6 +32,7 @@ from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
 from credentials.application.releases import Releases
 from credentials.application.service_tokens import ServiceTokens
+from credentials.application.settling import SettlingLoop
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.postgres_tokens import PostgresTokenWriter
@@ -82,16 +83,20 @@ def command_part(settings: Settings) -> ApiPart:
     def new_token(request: bytes) -> bytes:
         return bytes.fromhex(keys.keyed_hash("new token", request))
 
+    settling = SettlingLoop(credentials.rotations, now=now)
+
     def start() -> None:
         refuse_wrong_keys(url, role=ROLE, compare=compare)
         pool.open()
         secret_store.bind()
+        settling.start()
 
     denied = RefusalLog(
         refusal_recorder(PostgresRefusals(pool, keys_of(pool, personal)), new_id=new_id), monotonic=monotonic
     )
 
     def close() -> None:
+        settling.close()
         denied.close()
         secret_store.close()
         limits.close()

@@ -4,6 +4,7 @@ Commands and pull secrets are decided on these rows. If somebody changed one in 
 go to another registry or project. The service therefore stores an HMAC under the key file with
 each row. It covers every column that decides to whom a secret is issued. `added_at` and the last verification
 are not covered: another service or the database writes them, and they only rank credentials that may be used.
+Nor is `requested_rotation`, by which the service finds rotations; the log decides on them.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ Authenticate = Callable[[bytes], bytes]  # the HMAC of an installation
 
 _PURPOSE = "credential state"
 # Columns of a credential that `credentials.current` does not have; two of them are personal.
-_NOT_CURRENT = frozenset({"location", "username", "description"})
+_NOT_CURRENT = frozenset({"location", "username", "description", "rotation"})
 _ALWAYS_COVERED = (
     "account_id",
     "credential_id",
@@ -56,6 +57,7 @@ def current_row(credential: Active, *, account_id: str, version: int) -> dict[st
         "account_id": account_id,
         "version": version,
         **{name: value for name, value in columns(credential).items() if name not in _NOT_CURRENT},
+        "requested_rotation": credential.requested.rotation_id if credential.requested else None,
     }
 
 

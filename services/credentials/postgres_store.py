@@ -25,10 +25,12 @@ from contracts.streams import (
     verification_stream,
 )
 from contracts.verdicts import VerificationStatus, known_code, status_of
+from contracts.verification_events import RotationTested
 from credentials.application.store import (
     CredentialUsage,
     DecidedOnOldVersion,
     RecordedOutcome,
+    RequestedRotation,
     SecretDiscarded,
     StateDamaged,
     UsedMeanwhile,
@@ -109,6 +111,11 @@ _NAME_TAKEN = (
 )
 _BY_ID = "SELECT credential_id FROM credentials.current WHERE account_id = %s AND credential_id = %s"
 _BY_NAME = "SELECT credential_id FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s)"
+_REQUESTED_ROTATIONS = """
+SELECT account_id, credential_id, requested_rotation FROM credentials.current
+WHERE requested_rotation IS NOT NULL AND (%(after)s::uuid IS NULL OR credential_id > %(after)s)
+ORDER BY credential_id LIMIT %(limit)s
+"""
 _NUMBER = "SELECT count(*) FROM credentials.current WHERE account_id = %s"
 
 
@@ -148,6 +155,16 @@ class PostgresCredentialStore:
         with store_errors(), self._pool.connection() as connection:
             event = load_event(connection, outcome_event_id(verification_id), self._personal)
         return recorded_outcome(event)
+
+    def rotation_test(self, rotation_id: UUID) -> RotationTested | None:
+        with store_errors(), self._pool.connection() as connection:
+            event = load_event(connection, outcome_event_id(rotation_id), self._personal)
+        return event.payload if event and isinstance(event.payload, RotationTested) else None
+
+    def requested_rotations(self, after: UUID | None, limit: int) -> list[RequestedRotation]:
+        with store_errors(), self._pool.connection() as connection:
+            rows = connection.execute(_REQUESTED_ROTATIONS, {"after": after, "limit": limit}).fetchall()
+        return [RequestedRotation(*row) for row in rows]
 
     def name_taken(self, account_id: str, name: str) -> bool:
         with store_errors(), self._pool.connection() as connection:

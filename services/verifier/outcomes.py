@@ -2,9 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
-from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from contracts.verification_events import (
+    ImageProbe,
+    RotationTested,
+    VerificationFailed,
+    VerificationSucceeded,
+)
 from eventlog.events import RecordedEvent
 from registries.protocol.login import Verdict
 from verifier.policy import Verification
@@ -60,6 +66,30 @@ def events_of(
             )
         )
     return events
+
+
+def rotation_tested(
+    verification: Verification,
+    rotation_id: UUID,
+    verdict: Verdict,
+    *,
+    registry_host: str,
+    checked_at: datetime,
+    duration_ms: int,
+) -> RotationTested:
+    """The outcome of a login with the secret of a requested rotation."""
+    return RotationTested(
+        rotation_id=rotation_id,
+        credential_id=verification.credential_id,
+        registry_host=registry_host,
+        provider=verification.registry.provider,
+        secret_version=verification.secret_version,
+        code=verdict.code,
+        detail=verdict.detail,
+        confidence=verdict.confidence,
+        checked_at=checked_at,
+        duration_ms=duration_ms,
+    )
 
 
 def worth_recording(code: str, last_code: str | None, last_recorded: datetime | None, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from contracts.credential import Active, fold
 from contracts.credential_events import (
     CredentialAdded,
     CredentialHostsChanged,
+    CredentialRotationRequested,
     CredentialSecretRotated,
     Registry,
     VerificationRequested,
@@ -24,18 +25,21 @@ class Verification:
     An accepted login is also tested on `image`, if there is one. `push`: the scope of the credential includes
     pushing.
 
-    The id of a requested verification is that of the event, so that an event has one outcome.
+    The id of a requested verification is that of the event, so that an event has one outcome. That of a
+    requested rotation is its `rotation_id`: its secret is not the current one.
     """
 
     id: UUID
     account_id: str
     credential_id: UUID
     registry: Registry
+    username: str
     secret_version: int
     trigger: Trigger
     image: ImageReference | None = None
     push: bool = False
     additional_hosts: tuple[str, ...] = ()
+    rotation_id: UUID | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -62,6 +66,8 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         case VerificationRequested(credential_id=credential_id, secret_version=version, trigger=requested):
             trigger = requested
             image = _image(event.payload)
+        case CredentialRotationRequested():
+            return _of_rotation(event, event.payload, credential)
         case CredentialHostsChanged(credential_id=credential_id, hosts=hosts):
             if hosts != credential.besides or _with_new_secret(event, history):
                 return None
@@ -75,11 +81,32 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         account_id=event.metadata.account_id,
         credential_id=credential_id,
         registry=credential.registry,
+        username=credential.username,
         secret_version=version,
         trigger=trigger,
         image=image if image and image.registry_host in credential.hosts else None,
         push=credential.details.scope.push,
         additional_hosts=credential.besides.additional_hosts,
+    )
+
+
+def _of_rotation(
+    event: RecordedEvent, requested: CredentialRotationRequested, credential: Active
+) -> Verification | None:
+    if credential.requested is None or credential.requested.rotation_id != requested.rotation_id:
+        return None
+    return Verification(
+        id=requested.rotation_id,
+        account_id=event.metadata.account_id,
+        credential_id=requested.credential_id,
+        registry=requested.registry,
+        username=requested.username,
+        secret_version=requested.secret.version,
+        trigger="rotated",
+        additional_hosts=tuple(
+            host for host in credential.besides.additional_hosts if host != requested.registry.host
+        ),
+        rotation_id=requested.rotation_id,
     )
 
 

@@ -25,7 +25,7 @@ from registries.protocol.login import Probe, Verdict
 from secretstore.store import SecretMissing, SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 from verifier.each_host import log_in_everywhere
 from verifier.expiry import earliest_expiry, token_expiry
-from verifier.outcomes import events_of, worth_recording
+from verifier.outcomes import events_of, rotation_tested, worth_recording
 from verifier.policy import Verification, active_credential, verification_for
 from verifier.stream_append import record_once
 
@@ -202,6 +202,8 @@ class Verifier:
         )
 
     def _has_other_hosts(self, verification: Verification) -> bool:
+        if verification.rotation_id is not None:
+            return False  # other hosts discard the rotation
         credential = active_credential(self._streams(credential_stream(verification.credential_id)))
         return credential is not None and credential.besides.additional_hosts != verification.additional_hosts
 
@@ -221,16 +223,31 @@ class Verifier:
         )
         outcome_id = outcome_event_id(verification.id)
 
-        def new_events(history: Sequence[RecordedEvent]) -> list[NewEvent]:
-            outcome, *more = events_of(
+        duration_ms = round(attempt.seconds * 1000)
+
+        def payloads(history: Sequence[RecordedEvent]) -> list[object]:
+            if verification.rotation_id is not None:
+                tested = rotation_tested(
+                    verification,
+                    verification.rotation_id,
+                    attempt.verdict,
+                    registry_host=attempt.host,
+                    checked_at=attempt.checked_at,
+                    duration_ms=duration_ms,
+                )
+                return [tested]
+            return events_of(
                 verification,
                 attempt.verdict,
                 history,
                 registry_host=attempt.host,
                 checked_at=attempt.checked_at,
-                duration_ms=round(attempt.seconds * 1000),
+                duration_ms=duration_ms,
                 expires_at=attempt.expires_at,
             )
+
+        def new_events(history: Sequence[RecordedEvent]) -> list[NewEvent]:
+            outcome, *more = payloads(history)
             events = [NewEvent(event_id=outcome_id, payload=outcome, metadata=metadata)]
             return events + [
                 NewEvent(event_id=self._new_id(), payload=event, metadata=metadata) for event in more

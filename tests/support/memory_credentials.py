@@ -15,11 +15,12 @@ from contracts.streams import (
     verification_stream,
 )
 from contracts.verdicts import VerificationStatus
-from contracts.verification_events import verdict_of
+from contracts.verification_events import RotationTested, verdict_of
 from credentials.application.store import (
     CredentialUsage,
     DecidedOnOldVersion,
     RecordedOutcome,
+    RequestedRotation,
     UsedMeanwhile,
     recorded_outcome,
 )
@@ -53,6 +54,18 @@ class MemoryCredentialStore:
 
     def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
         return recorded_outcome(self.events.event(outcome_event_id(verification_id)))
+
+    def rotation_test(self, rotation_id: UUID) -> RotationTested | None:
+        event = self.events.event(outcome_event_id(rotation_id))
+        return event.payload if event and isinstance(event.payload, RotationTested) else None
+
+    def requested_rotations(self, after: UUID | None, limit: int) -> list[RequestedRotation]:
+        found = [
+            RequestedRotation(account, credential_id, current.requested.rotation_id)
+            for credential_id, (account, current) in sorted(self._current.items())
+            if current.requested and (after is None or credential_id > after)
+        ]
+        return found[:limit]
 
     def name_taken(self, account_id: str, name: str) -> bool:
         return any(

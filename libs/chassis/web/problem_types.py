@@ -129,6 +129,14 @@ PROBLEMS = {
         410,
         "The grace of the last rotation is over, or the former secret cannot be read; rotate instead.",
     ),
+    "secret_not_verified": ProblemType(
+        422,
+        "The new secret was not verified, so the credential has its former one; `verification` has the "
+        "verdict and what helps.",
+    ),
+    "rotation_discarded": ProblemType(
+        409, "The requested rotation was not done, because the credential was changed meanwhile."
+    ),
     "name_taken": ProblemType(409, "Another credential of the account has this name; case does not matter."),
     "if_match_required": ProblemType(428, "Changes need If-Match with the ETag that they are based on."),
     "stale_version": ProblemType(412, "The credential was changed in the meantime; read it again."),

@@ -21,6 +21,7 @@ from credentials.api import rotation, verifications
 from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning, respond
 from credentials.api.dry_run import DryRunArguments, WouldBeAddedSchema, would_be
 from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
+from credentials.api.waiting import Waiting
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import ChangeDetails
@@ -144,10 +145,11 @@ def blueprint(
 
         return changed_response(credentials.change(request, credential_id, expected_version(), command_for))
 
+    waiting = Waiting()
     rotation.add_routes(
-        routes, credentials, http_allowed=http_allowed, request_fingerprint=request_fingerprint
+        routes, credentials, waiting, http_allowed=http_allowed, request_fingerprint=request_fingerprint
     )
-    verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
+    verifications.add_route(routes, credentials, waiting, request_fingerprint=request_fingerprint)
     return routes
 
 

@@ -16,12 +16,14 @@ from credentials.domain.errors import (
     FormerSecretGone,
     NameTaken,
     NoFormerSecret,
+    RotationDiscarded,
     StaleVersion,
     TooManyCredentials,
 )
 from credentials.domain.issuance import Image, NotIssuable, NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
+from registries.verification_help import help_for
 from registries.whole_registry import WholeRegistry
 from registries.whole_repository import WholeRepository
 from secretstore.store import SecretVersionConflict
@@ -35,6 +37,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(TooManyCredentials, _too_many_credentials)
     app.register_error_handler(NoFormerSecret, _no_former_secret)
     app.register_error_handler(FormerSecretGone, _former_secret_gone)
+    app.register_error_handler(RotationDiscarded, _rotation_discarded)
 
     @app.errorhandler(CredentialNotFound)
     def _not_found(_error: CredentialNotFound) -> Response:
@@ -119,6 +122,23 @@ def _no_former_secret(_error: NoFormerSecret) -> Response:
 def _former_secret_gone(_error: FormerSecretGone) -> Response:
     detail = "the grace of the last rotation is over, or the former secret cannot be read; rotate instead"
     return respond(Problem(410, "former_secret_gone", detail))
+
+
+def _rotation_discarded(error: RotationDiscarded) -> Response:
+    unchanged = "the credential has its former secret"
+    if error.reason == "not_verified" and error.code is not None:
+        detail = f"{unchanged}, because the new one was not verified: {error.detail}"
+        verification = {
+            "code": error.code,
+            "detail": error.detail,
+            "help": help_for(error.provider, error.code),
+        }
+        return respond(Problem(422, "secret_not_verified", detail, extra={"verification": verification}))
+    if error.reason == "superseded":
+        detail = "another secret, or other hosts, were set while this one was being verified"
+    else:
+        detail = f"{unchanged}: the rotation is not possible any more ({error.detail})"
+    return respond(Problem(409, "rotation_discarded", detail))
 
 
 def _of_images(error: NotIssuable) -> Problem:

@@ -8,16 +8,23 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import now
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, IF_MATCH, VERSIONED, describes
 from chassis.web.moment import Moment
 from contracts.credential import Active
-from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning
+from contracts.schemas import CredentialSchema
+from contracts.verification_events import RotationTested
+from credentials.api.commands import RequestFingerprint, command_request, expected_version, meaning, respond
 from credentials.api.impact import ChangedSchema, ForceArguments, changed_response, force_reason
+from credentials.api.waiting import Waiting
+from credentials.application.command_handler import CommandResult
 from credentials.application.credentials import Credentials
+from credentials.application.store import RequestedRotation
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, Unchanged
+from credentials.domain.errors import RotationDiscarded
 from registries.input.new_secret import (
     CREDENTIAL_METADATA,
     CredentialInput,
@@ -48,6 +55,14 @@ class RotateSchema(_GraceSchema):
     """A new secret. The registry stays unless another one is named."""
 
     credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
+    verify = fields.String(
+        load_default="afterwards",
+        validate=validate.OneOf(["afterwards", "required"]),
+        metadata={
+            "description": "`required`: rotate only if a login with the new secret is accepted. Until then "
+            "the response is 202, and `rotation` of the credential says what became of it."
+        },
+    )
     registry_url = fields.String(allow_none=True)
     location = fields.String(allow_none=True)
     expires_at = Moment(allow_none=True)
@@ -60,6 +75,7 @@ class RollBackSchema(_GraceSchema):
 def add_routes(
     routes: Blueprint,
     credentials: Credentials,
+    waiting: Waiting,
     *,
     http_allowed: HttpAllowed,
     request_fingerprint: RequestFingerprint,
@@ -70,19 +86,32 @@ def add_routes(
     @routes.arguments(RotateSchema)
     @routes.arguments(ForceArguments, location="query")
     @routes.response(200, ChangedSchema)
+    @routes.alt_response(
+        202, schema=CredentialSchema, description="The rotation waits for an accepted login."
+    )
     @requires(TokenScope.CREDENTIALS_WRITE)
     @describes(
         COMMAND,
         IF_MATCH,
         VERSIONED,
-        problems=["credential_not_found", "credential_in_use"],
+        reads=["Prefer"],
+        sends=["Preference-Applied"],
+        problems=[
+            "credential_not_found",
+            "credential_in_use",
+            "secret_not_verified",
+            "rotation_discarded",
+        ],
         example={
             "credential": {"kind": "username_password", "username": "octo", "password": "ghp_example"},
             "grace_seconds": 900,
         },
     )
     def rotate_secret(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Replace the secret and, if given, the registry. Another one needs `force` while it is in use."""
+        """Replace the secret and, if given, the registry. Another one needs `force` while it is in use.
+
+        With `verify: required`, `Prefer: wait=N` waits N seconds for the login.
+        """
         request = command_request(
             account_id, dry_run=arguments["dry_run"], force_reason=force_reason(arguments)
         )
@@ -103,8 +132,18 @@ def add_routes(
             secret_for,
             expires_at,
             grace=timedelta(seconds=body["grace_seconds"]),
+            only_if_verified=body["verify"] == "required",
         )
-        return changed_response(result)
+        if request.dry_run or body["verify"] != "required":
+            return changed_response(result)
+        requested = RequestedRotation(account_id, credential_id, UUID(result.body["rotation"]["id"]))
+        tested, applied = waiting.wait_for(
+            account_id, lambda: credentials.rotations.tested(requested.rotation_id)
+        )
+        if tested is None:
+            return respond(result, 202, applied)
+        settled = credentials.rotations.settle(requested, now())
+        return respond(_rotated(settled, tested), 200, applied)
 
     @routes.route(f"{_PATH}/rollback", methods=["POST"])
     @routes.arguments(RollBackSchema, required=False)
@@ -137,3 +176,13 @@ def add_routes(
         return changed_response(
             credentials.rotations.roll_back(request, credential_id, expected_version(), grace=grace)
         )
+
+
+def _rotated(settled: CommandResult, tested: RotationTested) -> CommandResult:
+    """Return the result of a rotation that was done. Raises `RotationDiscarded`."""
+    rotation = settled.body["rotation"]
+    if rotation is not None and rotation["id"] == str(tested.rotation_id):
+        raise RotationDiscarded(rotation["reason"], tested.provider, rotation["code"], rotation["detail"])
+    if settled.body["secret_version"] != tested.secret_version:
+        raise RotationDiscarded("superseded", tested.provider, None, None)
+    return settled

@@ -1,15 +1,12 @@
 """`POST …/credentials/{id}/verifications`: request a new login, and optionally wait for its result."""
 
-import re
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
-from chassis.runtime.slots import Slots, TooManyAtOnce
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.described import COMMAND, IDEMPOTENT, VERSIONED, describes
@@ -20,20 +17,16 @@ from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
 from credentials.api.commands import RequestFingerprint, command_request, meaning, result_headers
 from credentials.api.dry_run import DryRunArguments, RequestedVerificationSchema, would_be
+from credentials.api.waiting import Waiting
 from credentials.application.credentials import Credentials
-from credentials.application.store import Outcome, RecordedOutcome
+from credentials.application.store import Outcome
 from registries.input.image import read_image
 from registries.input.new_secret import PROBED_IMAGE
 from registries.verification_help import help_for, help_for_image
 
 Body = dict[str, Any]
 
-MAX_WAIT_SECONDS = 30.0
-MAX_WAITING = 6  # threads of the server that may wait for results; the others serve other requests
-MAX_WAITING_PER_ACCOUNT = 3
-_WAIT_POLL_SECONDS = 0.05
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
-_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
 
 
 class VerifySchema(Schema):
@@ -43,10 +36,13 @@ class VerifySchema(Schema):
 
 
 def add_route(
-    routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint
+    routes: Blueprint,
+    credentials: Credentials,
+    waiting: Waiting,
+    *,
+    request_fingerprint: RequestFingerprint,
 ) -> None:
     """Add the route that requests a verification."""
-    slots = Slots(total=MAX_WAITING, per_account=MAX_WAITING_PER_ACCOUNT, retry_after=1)
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
     @routes.arguments(VerifySchema, required=False)
@@ -81,31 +77,14 @@ def add_route(
         )
         if arguments["dry_run"]:
             return would_be(result.body, is_new=True)
-        headers = result_headers(result)
-        wait = _WAIT.search(request.headers.get("Prefer", ""))
-        if wait:
-            seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
-            verification_id = UUID(result.body["id"])
-            try:
-                with slots.one(account_id):
-                    headers["Preference-Applied"] = f"wait={seconds:g}"
-                    recorded = _await_outcome(credentials, verification_id, seconds)
-            except TooManyAtOnce:
-                recorded = credentials.outcome_of(verification_id)
-            if recorded:
-                # A caller that waits for this position reads the outcome, not only the request.
-                headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)
-                return json_response(_finished(recorded.outcome), 200, headers)
+        verification_id = UUID(result.body["id"])
+        recorded, applied = waiting.wait_for(account_id, lambda: credentials.outcome_of(verification_id))
+        headers = {**result_headers(result), **applied}
+        if recorded:
+            # A caller that waits for this position reads the outcome, not only the request.
+            headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)
+            return json_response(_finished(recorded.outcome), 200, headers)
         return json_response(result.body, 202, headers)
-
-
-def _await_outcome(credentials: Credentials, verification_id: UUID, seconds: float) -> RecordedOutcome | None:
-    deadline = monotonic() + seconds
-    while True:
-        recorded = credentials.outcome_of(verification_id)
-        if recorded or monotonic() >= deadline:
-            return recorded
-        sleep(_WAIT_POLL_SECONDS)
 
 
 def _finished(outcome: Outcome) -> Body:

@@ -55,7 +55,8 @@ class CommandRequest:
 
     `now` is the time of the command and of all its events. A command with `dry_run` is decided, and nothing
     is written: no event, no secret, and no response under the key. `force_reason` is the reason for a change
-    that is made although workloads lose the credential by it.
+    that is made although workloads lose the credential by it. `caused_by` is the event that led to it, if
+    that is not the request itself.
     """
 
     account_id: str
@@ -68,15 +69,18 @@ class CommandRequest:
     key: RequestKey | None = None
     dry_run: bool = False
     force_reason: str | None = None
+    caused_by: RecordedEvent | None = None
 
     def metadata(self) -> Metadata:
-        """Return the metadata of its events. The request starts a new causal chain, under its own id."""
+        """Return the metadata of its events. Without a cause, they start a causal chain under its id."""
+        cause = self.caused_by
         return Metadata(
             account_id=self.account_id,
             actor=self.actor,
             occurred_at=self.now,
             request_id=self.request_id,
-            correlation_id=self.request_id,
+            correlation_id=cause.metadata.correlation_id if cause else self.request_id,
+            causation_id=str(cause.event_id) if cause else None,
             on_behalf_of=self.on_behalf_of,
             source_ip=self.source_ip,
             traceparent=self.traceparent,
@@ -202,14 +206,19 @@ class CommandHandler:
 
     def load(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> LoadedCredential:
         """Return the credential of the account. Raises `CredentialNotFound`, `StaleVersion`."""
+        loaded = self.load_any(request.account_id, credential_id)
+        if expected is not None and expected != loaded.version:
+            raise StaleVersion(expected=expected, actual=loaded.version)
+        return loaded
+
+    def load_any(self, account_id: str, credential_id: UUID) -> LoadedCredential:
+        """Return the credential of the account at any version. Raises `CredentialNotFound`."""
         events = self._store.load(credential_id)
-        if not events or events[0].metadata.account_id != request.account_id:
+        if not events or events[0].metadata.account_id != account_id:
             raise CredentialNotFound(credential_id)  # the same for a credential of another account
         loaded = LoadedCredential(state=fold(event.payload for event in events), events=events)
         if not isinstance(loaded.state, Active):  # it was removed, or this is another stream
             raise CredentialNotFound(credential_id)
-        if expected is not None and expected != loaded.version:
-            raise StaleVersion(expected=expected, actual=loaded.version)
         return loaded
 
     def append(
@@ -309,6 +318,7 @@ class CommandHandler:
             )
         if isinstance(after, Removed):
             return {}
+        changed = new and is_change(new[-1].payload)
         row = {
             **columns(after),
             **_verification(self._last_outcome(loaded, new, after)),
@@ -316,7 +326,7 @@ class CommandHandler:
             "account_id": request.account_id,
             "version": version,
             "created_at": loaded.events[0].metadata.occurred_at if loaded.events else request.now,
-            "updated_at": request.now if new else loaded.changes[-1].metadata.occurred_at,
+            "updated_at": request.now if changed else loaded.changes[-1].metadata.occurred_at,
         }
         return credential_json(row)
 

@@ -69,7 +69,7 @@ class Credentials:
         self._access = Access(store, use_window=use_window)
         self._handler = CommandHandler(store, self._access, new_id=new_id)
         self._stored = StoredSecrets(secrets, fingerprint=secret_fingerprint, new_id=new_id)
-        self.rotations = Rotations(self._handler, self._stored)
+        self.rotations = Rotations(store, self._handler, self._stored, new_id=new_id)
         self._new_id = new_id
 
     def add(

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from chassis.runtime.unavailable import Unavailable
 from contracts.credential import Active
 from contracts.issuance_events import Workload
-from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from contracts.verification_events import RotationTested, VerificationFailed, VerificationSucceeded
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from eventlog.events import NewEvent, RecordedEvent
 from eventlog.storage import Appended, IdempotentRequest
@@ -32,6 +32,14 @@ def recorded_outcome(event: RecordedEvent | None) -> RecordedOutcome | None:
     if event is None or not isinstance(event.payload, VerificationSucceeded | VerificationFailed):
         return None
     return RecordedOutcome(event.payload, event.stream.id, event.version)
+
+
+class RequestedRotation(NamedTuple):
+    """A rotation that waits for an accepted login."""
+
+    account_id: str
+    credential_id: UUID
+    rotation_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,12 @@ class CredentialStore(Protocol):
 
     def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
         """Return the outcome of a verification; `None` while it is pending."""
+
+    def rotation_test(self, rotation_id: UUID) -> RotationTested | None:
+        """Return the login with the secret of a requested rotation; `None` before it."""
+
+    def requested_rotations(self, after: UUID | None, limit: int) -> Sequence[RequestedRotation]:
+        """Return up to `limit` requested rotations in the order of their credentials, after that one."""
 
     def name_taken(self, account_id: str, name: str) -> bool:
         """Return whether a credential of the account has that name. Case does not matter."""

@@ -16,6 +16,7 @@ from contracts.credential_events import (
     SecretReference,
 )
 from contracts.issuance_events import Workload
+from contracts.verification_events import RotationTested
 from registries.image_reference import ImageReference
 
 
@@ -30,6 +31,9 @@ UNCHANGED = Unchanged.UNCHANGED
 DEFAULT_GRACE = timedelta(minutes=15)  # in which a replaced secret can be read
 MAX_GRACE = timedelta(days=7)
 DEFAULT_USE_WINDOW = timedelta(days=30)  # a credential is in use for this time after its secret was issued
+VERIFY_WITHIN = timedelta(
+    minutes=15
+)  # a requested rotation is discarded without an accepted login until then
 MAX_WORKLOADS = 100  # listed for one credential
 
 
@@ -94,6 +98,38 @@ class RotateSecret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRotation:
+    """Replace the secret, the username and the registry if a login with them is accepted before `deadline`.
+
+    The previous secret can then be read for `grace`. `force_reason` is the reason if workloads lose the
+    credential by the rotation.
+    """
+
+    rotation_id: UUID
+    registry: Registry
+    username: str
+    secret: SecretReference
+    expires_at: datetime | None
+    grace: timedelta
+    deadline: datetime
+    force_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleRotation:
+    """Do or discard the requested rotation, `at` this time.
+
+    `tested` is the login with its secret (`None`: not tried yet). `refusal` says why the rotation is not
+    possible any more.
+    """
+
+    rotation_id: UUID
+    at: datetime
+    tested: RotationTested | None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollBackSecret:
     """Restore the login that the last rotation replaced, if its grace lasts `at` this time.
 
@@ -144,6 +180,8 @@ Command = (
     AddCredential  # one on each line, so that a new command changes no other line
     | ChangeDetails
     | RotateSecret
+    | RequestRotation
+    | SettleRotation
     | RollBackSecret
     | RestrictCredential
     | FreezeCredential

@@ -4,26 +4,19 @@
 """
 
 from dataclasses import replace
-from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
 from chassis.invalid_input import FieldProblem, InvalidInput
-from contracts.credential import Absent, Active, Credential, FormerSecret, Removed
+from contracts.credential import Absent, Active, Credential, Removed
 from contracts.credential_events import (
     NO_OTHER_HOSTS,
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialFrozen,
-    CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
-    CredentialSecretRolledBack,
-    CredentialSecretRotated,
     CredentialThawed,
-    Hosts,
-    Registry,
-    SecretKind,
     VerificationRequested,
 )
 from credentials.domain.commands import (
@@ -32,28 +25,23 @@ from credentials.domain.commands import (
     Command,
     FreezeCredential,
     RemoveCredential,
+    RequestRotation,
     RequestVerification,
     RestrictCredential,
     RollBackSecret,
     RotateSecret,
+    SettleRotation,
     ThawCredential,
 )
-from credentials.domain.errors import (
-    CredentialInUse,
-    CredentialNotFound,
-    FormerSecretGone,
-    NoFormerSecret,
-)
+from credentials.domain.errors import CredentialInUse, CredentialNotFound
 from credentials.domain.hosts import check_hosts
-from credentials.domain.values import check_prefixes
+from credentials.domain.rotation import RotationEvent, decide_rotation, hosts_changed, superseded
 
 Event = (
     CredentialAdded
     | CredentialDetailsChanged
-    | CredentialSecretRotated
-    | CredentialSecretRolledBack
+    | RotationEvent
     | CredentialRestrictionsChanged
-    | CredentialHostsChanged
     | CredentialFrozen
     | CredentialThawed
     | CredentialRemoved
@@ -79,10 +67,8 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
     match command:
         case ChangeDetails():
             return _change(command, state)
-        case RotateSecret():
-            return _rotate(command, state)
-        case RollBackSecret():
-            return _roll_back(command, state)
+        case RotateSecret() | RollBackSecret() | RequestRotation() | SettleRotation():
+            return decide_rotation(command, state)
         case RestrictCredential():
             return _restrict(command, state)
         case FreezeCredential():
@@ -109,7 +95,7 @@ def _add(command: AddCredential, state: Credential) -> tuple[Event, ...]:
         restrictions=command.restrictions,
     )
     check_hosts(command.besides, command.registry, command.secret.kind)
-    return (added, *_hosts_changed(command.credential_id, command.besides, NO_OTHER_HOSTS))
+    return (added, *hosts_changed(command.credential_id, command.besides, NO_OTHER_HOSTS))
 
 
 def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
@@ -121,75 +107,10 @@ def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
             CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=previous),
         )
     hosts = replace(state.besides, **command.named_hosts())
-    if hosts != state.besides:
-        check_hosts(hosts, state.registry, state.secret.kind)
-    return (*events, *_hosts_changed(state.credential_id, hosts, state.besides))
-
-
-def _hosts_changed(credential_id: UUID, hosts: Hosts, previous: Hosts) -> tuple[CredentialHostsChanged, ...]:
-    if hosts == previous:
-        return ()
-    changed = CredentialHostsChanged(credential_id=credential_id, hosts=hosts, previous=previous)
-    return (changed,)
-
-
-def _rotate(command: RotateSecret, state: Active) -> tuple[Event, ...]:
-    if command.registry.host != state.registry.host:
-        check_prefixes(state.details, command.registry.host)
-    hosts = _hosts_besides(command.registry, command.secret.kind, state)
-    rotated = CredentialSecretRotated(
-        credential_id=state.credential_id,
-        registry=command.registry,
-        username=command.username,
-        secret=command.secret,
-        expires_at=command.expires_at,
-        previous_registry=state.registry,
-        previous_username=state.username,
-        previous_secret=state.secret,
-        previous_expires_at=state.details.expires_at,
-        previous_valid_until=command.previous_valid_until,
-    )
-    return (*_hosts_changed(state.credential_id, hosts, state.besides), rotated)
-
-
-def _hosts_besides(registry: Registry, kind: SecretKind, state: Active) -> Hosts:
-    """Return what a credential with another login is for besides its registry.
-
-    A host that becomes the registry is no additional one any more, and is no mirror of itself.
-
-    Raises:
-        InvalidInput: an additional host does not fit.
-    """
-    hosts = Hosts(
-        additional_hosts=tuple(host for host in state.besides.additional_hosts if host != registry.host),
-        mirror_of=tuple(host for host in state.besides.mirror_of if host != registry.host),
-    )
-    check_hosts(hosts, registry, kind)
-    return hosts
-
-
-def former_secret(state: Active, at: datetime) -> FormerSecret:
-    """Return the login that a rollback restores. Raises `NoFormerSecret`, `FormerSecretGone`."""
-    if state.former is None:
-        raise NoFormerSecret
-    if at >= state.former.valid_until:
-        raise FormerSecretGone
-    return state.former
-
-
-def _roll_back(command: RollBackSecret, state: Active) -> tuple[Event, ...]:
-    former = former_secret(state, command.at)
-    rotation = RotateSecret(
-        registry=former.registry,
-        username=former.username,
-        secret=command.secret,
-        expires_at=former.expires_at,
-        previous_valid_until=command.previous_valid_until,
-    )
-    rolled_back = CredentialSecretRolledBack(
-        credential_id=state.credential_id, restored_version=former.secret.version
-    )
-    return (rolled_back, *_rotate(rotation, state))
+    if hosts == state.besides:
+        return events
+    check_hosts(hosts, state.registry, state.secret.kind)
+    return (*events, *superseded(state), *hosts_changed(state.credential_id, hosts, state.besides))
 
 
 def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:

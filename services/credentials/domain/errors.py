@@ -5,6 +5,7 @@ Refused
 ├── CredentialInUse      workloads use or lose it, and the command is not forced
 ├── NoFormerSecret       the secret was never rotated
 ├── FormerSecretGone     the grace of the last rotation is over, or the former secret cannot be read
+├── RotationDiscarded    the new secret was not verified, or the requested rotation is not possible any more
 ├── NameTaken            another credential of the account has that name
 ├── StaleVersion         the caller decided on another version
 └── TooManyCredentials   the account has as many as it may have
@@ -13,6 +14,8 @@ Refused
 from collections.abc import Sequence
 from uuid import UUID
 
+from contracts.credential_events import WhyDiscarded
+from contracts.verdicts import VerificationCode
 from credentials.domain.commands import WorkloadUsage
 
 
@@ -40,6 +43,19 @@ class NoFormerSecret(Refused):
 class FormerSecretGone(Refused):
     def __init__(self) -> None:
         super().__init__("the former secret cannot be read any more")
+
+
+class RotationDiscarded(Refused):
+    """A requested rotation was discarded. `code` and `detail` are those of the login at `provider`."""
+
+    def __init__(
+        self, reason: WhyDiscarded, provider: str, code: VerificationCode | None, detail: str | None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.provider = provider
+        self.code = code
+        self.detail = detail
 
 
 class NameTaken(Refused):

@@ -1,4 +1,6 @@
-"""Destroy secrets that are no longer needed: at once after a removal, the others by an hourly sweep.
+"""Destroy secrets that are no longer needed: at once if that is sure, the others by an hourly sweep.
+
+A removed credential needs none of its secrets, and a discarded rotation not its own.
 
 The sweep (`sweep`) destroys versions that a rotation replaced, after their grace. Until then requests in
 progress can read them. Without a grace the previous secret must not be used any more and is destroyed at
@@ -12,7 +14,11 @@ from threading import Event
 import structlog
 
 from chassis.database import Connection
-from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
+from contracts.credential_events import (
+    CredentialRemoved,
+    CredentialRotationDiscarded,
+    CredentialSecretRotated,
+)
 from credentials.relay.sweep_paths import sweep_secrets
 from eventlog.consumers import ConcurrentConsumer
 from eventlog.events import RecordedEvent, StoredEvent
@@ -27,7 +33,7 @@ SWEEP_AGAIN = timedelta(minutes=1)  # after a sweep that could not reach the sto
 IDEMPOTENCY_KEY_AGE = timedelta(hours=24)
 CONCURRENCY = 4  # secrets that are destroyed concurrently
 
-EVENT_TYPES = frozenset({"credential.removed", "credential.secret_rotated"})
+EVENT_TYPES = frozenset({"credential.removed", "credential.rotation_discarded", "credential.secret_rotated"})
 # By the clock of the database, which has written these times.
 _DELETE_OLD_KEYS = "DELETE FROM es.idempotency WHERE created_at < clock_timestamp() - %s"
 
@@ -73,6 +79,9 @@ class Housekeeping:
             case CredentialSecretRotated() if payload.previous_valid_until <= event.metadata.occurred_at:
                 path = SecretPath(account_id, payload.credential_id)
                 self._secrets.destroy(path, [payload.previous_secret.version])
+            case CredentialRotationDiscarded():
+                path = SecretPath(account_id, payload.credential_id)
+                self._secrets.destroy(path, [payload.secret_version])
             case _:
                 return "kept"
         return "destroyed"

@@ -28,7 +28,8 @@ CREATE TABLE credentials (
     updated_at              timestamptz NOT NULL,
     frozen                  boolean,
     additional_hosts        text[],
-    mirror_of               text[]
+    mirror_of               text[],
+    rotation                jsonb  -- the one that waits for a login, or was discarded (`contracts.credential`)
 );
 
 CREATE TABLE usages (

@@ -114,6 +114,7 @@ class Due:
             account_id=self.account_id,
             credential_id=self.credential_id,
             registry=Registry(provider=self.provider, host=self.registry_host, location=None),
+            username=self.username,
             secret_version=self.secret_version,
             trigger="scheduled",
             additional_hosts=tuple(self.additional_hosts),

@@ -56,9 +56,9 @@ class VerificationHandler:
         verification = verification_for(event, history)
         if verification is None:
             return "noted" if event.type == "credential.details_changed" else "superseded"
-        now, host, also = self.now(), entry.registry_host, entry.additional_hosts
-        logins = [HeldLogin.of(one, entry.username, entry.account_id) for one in entry.hosts]
-        valid = self.table.last_outcome(entry.credential_id, entry.secret_version) == VERIFIED
+        now, host, also = self.now(), verification.registry.host, verification.additional_hosts
+        logins = [HeldLogin.of(one, verification.username, entry.account_id) for one in verification.hosts]
+        valid = self.table.last_outcome(entry.credential_id, verification.secret_version) == VERIFIED
         holds = [self.holds.hold_on(login, now, known_valid=valid) for login in logins]
         if held := [hold.until for hold in holds if hold]:
             return self._postpone(event, max(held), stage)
@@ -84,8 +84,8 @@ class VerificationHandler:
             self.leave(bulkhead, host, entry.account_id, attempt)
         if isinstance(attempt, str):
             return attempt
-        failures = self.table.failures(entry.credential_id, entry.secret_version)
-        self.settle([self.settled(attempt, entry.username, failures)], [attempt])
+        failures = self.table.failures(entry.credential_id, verification.secret_version)
+        self.settle([self.settled(attempt, verification.username, failures)], [attempt])
         return attempt.outcome
 
     def resume(self, postponed: Postponed, bulkhead: Bulkhead) -> str:

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from chassis.runtime.slots import PROCESS_SLOTS
 from chassis.web.server import THREADS
-from credentials.api.verifications import MAX_WAITING, MAX_WAITING_PER_ACCOUNT
+from credentials.api.waiting import MAX_WAITING, MAX_WAITING_PER_ACCOUNT
 from tests.integration.credentials.calls import Caller, at_once, statuses
 
 _numbers = count(1)

@@ -193,6 +193,7 @@ def test_a_verifier_reads_the_newest_events_and_the_first_failure(world: World) 
                 account_id="acme",
                 credential_id=world.credential_id,
                 registry=GITHUB,
+                username="octo",
                 secret_version=1,
                 trigger="scheduled",
             ),

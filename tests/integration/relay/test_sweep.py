@@ -64,7 +64,7 @@ def test_a_changed_row_of_the_deciding_state_deletes_no_secret(services: Service
 
 def test_a_replaced_secret_is_destroyed_after_its_grace(services: Services) -> None:
     path = services.added()
-    rotate = services.credentials.rotate
+    rotate = services.credentials.rotations.rotate
     rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"), grace=timedelta(hours=1))
     services.sweep()
     assert services.readable(path) == [1, 2]

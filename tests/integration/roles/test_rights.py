@@ -64,6 +64,8 @@ WRITERS = {
     "credential.removed": "credentials.append",
     "credential.restrictions_changed": "credentials.append",
     "credential.secret_rolled_back": "credentials.append",
+    "credential.rotation_requested": "credentials.append",
+    "credential.rotation_discarded": "credentials.append",
     "credential.secret_rotated": "credentials.append",
     "credential.thawed": "credentials.append",
     "secret.issued": "credentials.issue",

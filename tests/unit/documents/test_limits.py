@@ -4,7 +4,7 @@ import pytest
 
 from chassis.web.limits import CONNECTIONS
 from credentials import bootstrap as credentials
-from credentials.api import verifications
+from credentials.api import waiting
 from projector.read import bootstrap as queries
 from projector.read.api import live_export, wait_for
 from tests.support.servers import ROOT
@@ -14,7 +14,7 @@ from verifier import bootstrap as verifier
 @pytest.mark.parametrize(
     ("name", "of_account", "of_process"),
     [
-        ("waits for a verification", verifications.MAX_WAITING_PER_ACCOUNT, verifications.MAX_WAITING),
+        ("waits for a verification", waiting.MAX_WAITING_PER_ACCOUNT, waiting.MAX_WAITING),
         ("waits for a position", wait_for.MAX_WAITING_PER_ACCOUNT, wait_for.MAX_WAITING),
         ("tests of logins, lists of tags, images", verifier.API_SLOTS_PER_ACCOUNT, verifier.API_SLOTS),
         ("streams of the audit trail", live_export.MAX_PER_ACCOUNT, live_export.MAX_CONCURRENT),

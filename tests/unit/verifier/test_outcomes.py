@@ -31,6 +31,7 @@ def wanted(version: int = 1) -> Verification:
         account_id="acme",
         credential_id=ID,
         registry=HUB,
+        username="octo",
         secret_version=version,
         trigger="scheduled",
     )

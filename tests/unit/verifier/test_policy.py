@@ -28,6 +28,7 @@ def test_a_new_secret_is_verified() -> None:
         account_id="acme",
         credential_id=ID,
         registry=CORP,
+        username="octo",
         secret_version=1,
         trigger="added",
     )

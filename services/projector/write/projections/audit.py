@@ -19,6 +19,8 @@ from contracts.credential_events import (
     CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialRotationDiscarded,
+    CredentialRotationRequested,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
@@ -36,7 +38,12 @@ from contracts.issuance_events import SecretIssuedV2, SecretRefusedV2
 from contracts.release_events import WorkloadReleased
 from contracts.service_token_events import ServiceTokenCreated, ServiceTokenRevoked
 from contracts.verdicts import VerificationCode
-from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from contracts.verification_events import (
+    RotationTested,
+    VerificationFailed,
+    VerificationSucceeded,
+    verdict_of,
+)
 from eventlog.events import EVENTS, EventRegistry, RecordedEvent, personal_fields
 from projector.write.projections.changes import Insert
 
@@ -137,7 +144,13 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                 after=_json(event.details),
                 columns={"credential_name": event.details.name},
             )
-        case CredentialSecretRotated() | CredentialSecretRolledBack():
+        case (
+            CredentialSecretRotated()
+            | CredentialSecretRolledBack()
+            | CredentialRotationRequested()
+            | CredentialRotationDiscarded()
+            | RotationTested()
+        ):
             return _rotation(account_id, event)
         case CredentialRestrictionsChanged() | CredentialHostsChanged():
             return _access_change(event)
@@ -175,9 +188,63 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             return _Entry(credential_id=_credential_of(recorded))
 
 
-def _rotation(account_id: str, event: CredentialSecretRotated | CredentialSecretRolledBack) -> _Entry:
-    if isinstance(event, CredentialSecretRolledBack):
-        return _Entry(credential_id=event.credential_id, after={"restored_version": event.restored_version})
+_Rotation = (
+    CredentialSecretRotated
+    | CredentialSecretRolledBack
+    | CredentialRotationRequested
+    | CredentialRotationDiscarded
+    | RotationTested
+)
+
+
+def _rotation(account_id: str, event: _Rotation) -> _Entry:
+    match event:
+        case CredentialSecretRolledBack():
+            after = {"restored_version": event.restored_version}
+            return _Entry(credential_id=event.credential_id, after=after)
+        case CredentialRotationRequested():
+            return _rotation_requested(account_id, event)
+        case CredentialRotationDiscarded():
+            return _Entry(
+                credential_id=event.credential_id,
+                outcome="failure",
+                reason=event.reason,
+                secret_version=event.secret_version,
+                after={"rotation_id": _json(event.rotation_id), "code": event.code, "detail": event.detail},
+            )
+        case RotationTested():
+            return _Entry(
+                credential_id=event.credential_id,
+                outcome="failure" if event.code else "success",
+                reason=event.code,
+                secret_version=event.secret_version,
+                after={
+                    "rotation_id": _json(event.rotation_id),
+                    "detail": event.detail,
+                    "duration_ms": event.duration_ms,
+                },
+                columns={"registry_host": event.registry_host},
+            )
+        case CredentialSecretRotated():
+            return _rotated(account_id, event)
+
+
+def _rotation_requested(account_id: str, event: CredentialRotationRequested) -> _Entry:
+    requested = _login(account_id, event.registry, event.username, event.secret) | {
+        "expires_at": _json(event.expires_at),
+        "rotation_id": _json(event.rotation_id),
+        "deadline": _json(event.deadline),
+    }
+    return _Entry(
+        credential_id=event.credential_id,
+        reason=event.force_reason,
+        secret_version=event.secret.version,
+        after=requested,
+        columns={"registry_host": event.registry.host},
+    )
+
+
+def _rotated(account_id: str, event: CredentialSecretRotated) -> _Entry:
     return _Entry(
         credential_id=event.credential_id,
         secret_version=event.secret.version,

@@ -1,6 +1,6 @@
 """The read model of credentials: one row for each, with its current state."""
 
-from contracts.credential import columns
+from contracts.credential import columns, rotation_json
 from contracts.credential_events import (
     CredentialAccessWithdrawn,
     CredentialAdded,
@@ -9,6 +9,8 @@ from contracts.credential_events import (
     CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialRotationDiscarded,
+    CredentialRotationRequested,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
@@ -65,11 +67,14 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 "username": event.username,
                 "secret_version": event.secret.version,
                 "expires_at": event.expires_at,
+                "rotation": None,
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
         case CredentialFrozen() | CredentialThawed() | CredentialHostsChanged():
             values = {**_issuance_values(event), **stamp}
+        case CredentialRotationRequested() | CredentialRotationDiscarded():
+            values = {"rotation": rotation_json(event)}  # no change of the credential
         case CredentialAccessWithdrawn() | CredentialSecretRolledBack():
             values = stamp
         case CredentialRemoved():
