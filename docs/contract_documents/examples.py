@@ -16,6 +16,8 @@ from contracts.credential_events import (
     CredentialHostsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
+    CredentialRotationDiscarded,
+    CredentialRotationRequested,
     CredentialSecretRolledBack,
     CredentialSecretRotated,
     CredentialThawed,
@@ -54,10 +56,16 @@ from contracts.streams import (
     verification_stream,
 )
 from contracts.verdicts import VerificationCode
-from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from contracts.verification_events import (
+    ImageProbe,
+    RotationTested,
+    VerificationFailed,
+    VerificationSucceeded,
+)
 from eventlog.events import Actor, Metadata, StreamId
 
 CREDENTIAL = UUID("0199d3c2-7a10-7c3e-9d54-3f2b8a6c1e01")
+ROTATION = UUID("0199d3c2-7b1f-7d21-a0b1-c2d3e4f50617")
 ISSUANCE = UUID("0199d3c2-a1b2-7d4e-8f60-91a2b3c4d5e6")
 AUDIT_READ = UUID("0199d3c2-c3d4-7e5f-a012-b3c4d5e6f708")
 ERASURE = UUID("0199d3c2-d4e5-7f60-8123-c4d5e6f70819")
@@ -118,6 +126,25 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
         previous_valid_until=datetime(2026, 3, 2, 9, 45, tzinfo=UTC),
     ),
     CredentialSecretRolledBack(credential_id=CREDENTIAL, restored_version=1),
+    CredentialRotationRequested(
+        credential_id=CREDENTIAL,
+        rotation_id=ROTATION,
+        registry=_REGISTRY,
+        username="octo",
+        secret=SecretReference(version=3, kind="username_password", fingerprint="0" * 32),
+        expires_at=None,
+        grace_seconds=900,
+        deadline=datetime(2026, 3, 2, 9, 45, tzinfo=UTC),
+        force_reason=None,
+    ),
+    CredentialRotationDiscarded(
+        credential_id=CREDENTIAL,
+        rotation_id=ROTATION,
+        secret_version=3,
+        reason="not_verified",
+        code=VerificationCode.BAD_CREDENTIAL,
+        detail="the token server refused the login",
+    ),
     CredentialRestrictionsChanged(
         credential_id=CREDENTIAL,
         restrictions=Restrictions(restricted=True, projects=("shop",)),
@@ -137,6 +164,18 @@ _IN_CREDENTIAL_STREAM: tuple[object, ...] = (
     CredentialRemoved(credential_id=CREDENTIAL, reason="the team is gone", forced=False),
 )
 _IN_VERIFICATION_STREAM: tuple[object, ...] = (
+    RotationTested(
+        rotation_id=ROTATION,
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=3,
+        code=VerificationCode.BAD_CREDENTIAL,
+        detail="the token server refused the login",
+        confidence="strong",
+        checked_at=datetime(2026, 3, 2, 9, 30, 1, tzinfo=UTC),
+        duration_ms=214,
+    ),
     VerificationSucceeded(
         verification_id=UUID("0199d3c2-7b44-7a05-8c12-6e5d4c3b2a10"),
         credential_id=CREDENTIAL,

@@ -199,7 +199,11 @@ class CredentialRotationRequested:
     expires_at: ExpiresAt | None
     grace_seconds: Annotated[
         int,
-        Meta(ge=0, description="How long the previous secret can be read after the rotation, in seconds."),
+        Meta(
+            ge=0,
+            le=2**31 - 1,
+            description="How long the previous secret can be read after the rotation, in seconds.",
+        ),
     ]
     deadline: Annotated[
         datetime, Meta(tz=True, description="Without an accepted login until then, it is discarded.")

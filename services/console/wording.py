@@ -57,6 +57,8 @@ ACTION = {
     "credential.added": "Added",
     "credential.details_changed": "Details changed",
     "credential.secret_rotated": "Secret rotated",
+    "credential.rotation_requested": "Rotation requested",
+    "credential.rotation_discarded": "Rotation discarded",
     "credential.secret_rolled_back": "Rotation rolled back",
     "credential.restrictions_changed": "Restriction changed",
     "credential.hosts_changed": "Hosts changed",
@@ -67,6 +69,7 @@ ACTION = {
     "verification.requested": "Verification requested",
     "verification.succeeded": "Verified",
     "verification.failed": "Verification failed",
+    "verification.rotation_tested": "New secret tested",
     "verification.recovered": "Recovered",
     "verification.expiry_discovered": "Expiry found",
     "verification.expiry_approached": "Expiry is near",
@@ -86,6 +89,12 @@ TRIGGER = {
     "rotated": "after the rotation",
     "requested": "on request",
     "scheduled": "scheduled",
+}
+DISCARDED = {
+    "not_verified": "the registry did not accept it",
+    "not_in_time": "no login was possible in time",
+    "superseded": "another secret or other hosts were set meanwhile",
+    "refused": "the credential was changed meanwhile, and the rotation is not possible any more",
 }
 CANDIDATE = {
     "selected": "This credential is used.",
@@ -121,6 +130,7 @@ def install(app: Flask) -> None:
         MEANING=MEANING,
         ACTION=ACTION,
         TRIGGER=TRIGGER,
+        DISCARDED=DISCARDED,
         CANDIDATE=CANDIDATE,
         SELECTED=SELECTED,
     )

@@ -79,6 +79,7 @@ WRITERS = {
     "verification.recovered": "verifier.append",
     "verification.requested": "credentials.append",
     "verification.succeeded": "verifier.append",
+    "verification.rotation_tested": "verifier.append",
     "workload.released": "credentials.release",
 }
 READ = UUID(int=4)

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import get_args
 
 import pytest
 
 import contracts
 from console import wording
+from contracts.credential_events import WhyDiscarded
 from contracts.verdicts import VerificationCode, VerificationStatus
 from eventlog.events import EVENTS
 from registries.catalogue import PROVIDERS
@@ -22,6 +24,7 @@ def test_every_code_of_the_services_has_a_text() -> None:
     for module in iter_modules(contracts.__path__):
         import_module(f"contracts.{module.name}")  # each registers its events
     assert set(wording.ACTION) == {kind.name for kind in EVENTS.all_types()}
+    assert set(wording.DISCARDED) == set(get_args(get_args(WhyDiscarded)[0]))
     assert set(wording.STATUS) == {status.value for status in VerificationStatus}
     assert set(wording.CANDIDATE) == {*map(str, RankReason), *map(str, IneligibleReason)}
     assert set(wording.SELECTED) == set(map(str, SelectionReason))

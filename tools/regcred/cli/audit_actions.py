@@ -15,6 +15,8 @@ AUDIT_ACTIONS = (
     "credential.hosts_changed",
     "credential.removed",
     "credential.restrictions_changed",
+    "credential.rotation_discarded",
+    "credential.rotation_requested",
     "credential.secret_rolled_back",
     "credential.secret_rotated",
     "credential.thawed",
@@ -28,6 +30,7 @@ AUDIT_ACTIONS = (
     "verification.failed",
     "verification.recovered",
     "verification.requested",
+    "verification.rotation_tested",
     "verification.succeeded",
     "workload.released",
 )
