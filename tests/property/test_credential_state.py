@@ -6,6 +6,7 @@ Commands load no other events (`eventlog.storage.load_newest`).
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from chassis.invalid_input import InvalidInput
 from contracts.credential import Absent, Active, Credential, Removed, fold
 from contracts.credential_events import Restrictions, Scope
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import RotationTested
 from credentials.domain.commands import (
     UNCHANGED,
     AddCredential,
@@ -20,10 +23,12 @@ from credentials.domain.commands import (
     Command,
     FreezeCredential,
     RemoveCredential,
+    RequestRotation,
     RequestVerification,
     RestrictCredential,
     RollBackSecret,
     RotateSecret,
+    SettleRotation,
     ThawCredential,
 )
 from credentials.domain.credential import Event, decide
@@ -39,6 +44,24 @@ ADD = AddCredential(
     details=details("team"),
     restrictions=EVERYBODY,
 )
+_rotations = st.sampled_from([UUID(int=1), UUID(int=2)])
+
+
+def _tested(code: VerificationCode | None) -> RotationTested:
+    return RotationTested(
+        rotation_id=UUID(int=1),
+        credential_id=ID,
+        registry_host=GITHUB.host,
+        provider=GITHUB.provider,
+        secret_version=10,
+        code=code,
+        detail="a detail",
+        confidence="strong",
+        checked_at=NOW,
+        duration_ms=1,
+    )
+
+
 _unchanged = st.just(UNCHANGED)
 _texts = st.sampled_from(["a", "b", "c"])
 _expiries = st.none() | st.sampled_from([NOW + timedelta(days=days) for days in (1, 2, 3)])
@@ -64,6 +87,24 @@ _commands: dict[type, st.SearchStrategy[Command]] = {
         secret=st.integers(1, 5).map(secret_reference),
         expires_at=_expiries,
         previous_valid_until=st.sampled_from([NOW, NOW + timedelta(hours=1)]),
+    ),
+    RequestRotation: st.builds(
+        RequestRotation,
+        rotation_id=_rotations,
+        registry=st.builds(replace, st.just(GITHUB), host=st.just(GITHUB.host) | _hosts),
+        username=_texts,
+        secret=st.integers(10, 13).map(secret_reference),
+        expires_at=_expiries,
+        grace=st.sampled_from([timedelta(), timedelta(hours=1)]),
+        deadline=st.just(NOW + timedelta(minutes=15)),
+        force_reason=st.none(),
+    ),
+    SettleRotation: st.builds(
+        SettleRotation,
+        rotation_id=_rotations,
+        at=st.sampled_from([NOW, NOW + timedelta(minutes=15)]),
+        tested=st.none() | st.builds(_tested, st.none() | st.just(VerificationCode.BAD_CREDENTIAL)),
+        refusal=st.none() | st.just("workloads use it"),
     ),
     RollBackSecret: st.builds(
         RollBackSecret,

@@ -1,7 +1,7 @@
 """What every `CredentialStore` must do; each adapter's test has a fixture `store`."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from contracts.credential import Active
 from contracts.credential_events import (
     CredentialRemoved,
+    CredentialRotationRequested,
     Details,
     Registry,
     Restrictions,
@@ -44,6 +45,22 @@ def a_credential(
             expires_at=expires_at,
         ),
         restrictions=Restrictions(restricted=restricted, projects=projects),
+    )
+
+
+def a_requested_rotation(credential_id: UUID) -> CredentialRotationRequested:
+    """A rotation with the id of its credential."""
+    credential = a_credential()
+    return CredentialRotationRequested(
+        credential_id=credential_id,
+        rotation_id=credential_id,
+        registry=credential.registry,
+        username=credential.username,
+        secret=credential.secret,
+        expires_at=None,
+        grace_seconds=0,
+        deadline=datetime(2026, 1, 2, tzinfo=UTC),
+        force_reason=None,
     )
 
 
@@ -83,6 +100,28 @@ class CredentialStoreSuite:
         assert store.last_outcome(credential_id, 1) is None
         assert store.outcome_of(an_id("nothing")) is None
         assert store.load(an_id("nothing")) == []
+
+    def test_requested_rotations_are_found_in_pages_until_they_are_settled(
+        self, store: CredentialStore
+    ) -> None:
+        ids = sorted(
+            self.add(store, f"rotates-{n}", name=f"rotates-{n}", account="rotates") for n in range(3)
+        )
+        assert ids[0] not in {one.credential_id for one in store.requested_rotations(None, 1000)}
+        for number, credential_id in enumerate(ids):
+            waiting = replace(
+                a_credential(f"rotates {number}"), requested=a_requested_rotation(credential_id)
+            )
+            event = removal(credential_id, f"rotates-{number}-2", account="rotates")
+            store.append(credential_id, 1, [event], current=waiting, request=None)
+        found = [one for one in store.requested_rotations(None, 1000) if one.account_id == "rotates"]
+        assert [(one.credential_id, one.rotation_id) for one in found] == [(one, one) for one in ids]
+        after_first = store.requested_rotations(ids[0], 1)
+        assert [one.credential_id for one in after_first] == [ids[1]]
+        assert store.rotation_test(ids[0]) is None
+        event = removal(ids[0], "rotates-3", account="rotates")
+        store.append(ids[0], 2, [event], current=a_credential("settled"), request=None)
+        assert ids[0] not in {one.credential_id for one in store.requested_rotations(None, 1000)}
 
     def test_a_name_is_taken_in_any_case_and_in_its_account_only(self, store: CredentialStore) -> None:
         self.add(store, "name", name="Name One", account="one")

@@ -32,17 +32,24 @@ def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str
     If workloads would lose the credential, ask for a confirmation first. The secret is then entered again.
     """
     form, found = Form.sent(), read(account, credential_id)
-    body: Json = {"credential": secret_input.credential(), "expires_at": day(form.value("expires_at"))}
+    body: Json = {
+        "credential": secret_input.credential(),
+        "expires_at": day(form.value("expires_at")),
+        "verify": "required" if form.value("only_if_verified") else "afterwards",
+    }
     if force.is_confirmed(form) and form.summary:
         return _page(form, found, []), HTTPStatus.UNPROCESSABLE_ENTITY
     etag = etag_of(request.form.get("version", ""))
     try:
-        api().change("PUT", f"{found.path}/secret", etag, body, parameters=force.parameters(form))
+        api().change("PUT", f"{found.path}/secret", etag, body, force.parameters(form))
     except ApiError as problem:
         users = force.users_of(form, problem)
         status = problem.status if users is not None else form.add_problem(problem)
         return _page(form, found, users), status
-    flash("The new secret is saved. It is being verified by a login.")
+    if form.value("only_if_verified"):
+        flash("The new secret is being verified by a login. Until then the credential has the former one.")
+    else:
+        flash("The new secret is saved. It is being verified by a login.")
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
 
 

@@ -15,7 +15,7 @@ from contracts.verdicts import VerificationCode
 from contracts.verification_events import RotationTested
 from eventlog.events import Actor, Metadata, NewEvent
 from eventlog.storage import IdempotentRequest
-from tests.integration.credentials.calls import Caller, Json, secret
+from tests.integration.credentials.calls import Caller, Json, at_once, secret, statuses
 from tests.support.timing import waiting
 from verifier.bootstrap import ROLE as VERIFIER
 from verifier.postgres_store import PostgresVerificationStore
@@ -100,6 +100,24 @@ def test_a_request_that_waits_gets_what_became_of_it(
         assert (problem["code"], problem["verification"]["code"]) == ("secret_not_verified", code)
         assert problem["verification"]["help"]
         assert caller.events(account)["credential.rotation_discarded"] == 1
+
+
+def test_many_processes_settle_a_rotation_once(
+    caller: Caller, account: str, verifier_store: PostgresVerificationStore
+) -> None:
+    path = caller.added(account)
+    rotation = UUID(request(caller, path).get_json()["rotation"]["id"])
+    credential = UUID(path.rpartition("/")[2])
+    record(verifier_store, account, credential, rotation, None)
+    waiting(lambda: caller.events(account)["credential.secret_rotated"])
+    again = at_once([lambda: request(caller, path, prefer="wait=1") for _ in range(4)])
+    assert statuses(again) == {202: 4}
+    assert caller.events(account) == {
+        "credential.added": 1,
+        "credential.rotation_requested": 5,
+        "credential.rotation_discarded": 3,
+        "credential.secret_rotated": 1,
+    }
 
 
 def record(

@@ -12,7 +12,7 @@ from eventlog.storage.log import load_checkpoint
 from secretstore.store import (
     SecretMissing,
 )
-from tests.integration.relay.housekeeping import Services
+from tests.integration.relay.housekeeping import REQUEST, Services, a_secret
 from tests.support.log import sequence
 from tests.support.timing import PATIENCE, waiting
 
@@ -26,6 +26,20 @@ def test_the_secret_of_a_removed_credential_is_destroyed_and_others_stay(service
     assert services.readable(other) == [1]
     assert services.take() == 3
     assert load_checkpoint(services.relay, CONSUMER) == 3
+
+
+def test_the_secret_of_a_discarded_rotation_is_destroyed_and_the_current_one_stays(
+    services: Services,
+) -> None:
+    path = services.added()
+    rotate = services.credentials.rotations.rotate
+    rotate(REQUEST, path.credential_id, None, lambda _: a_secret("wrong"), only_if_verified=True)
+    services.take()
+    services.sweep()
+    assert services.readable(path) == [1, 2], "it is needed until it is verified"
+    rotate(REQUEST, path.credential_id, None, lambda _: a_secret("right"))
+    services.take()
+    assert services.readable(path) == [1, 3]
 
 
 def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(services: Services) -> None:

@@ -82,13 +82,37 @@ def verified(
     After `seconds` it is returned with the status pending. Each query waits for the position of the command:
     an older read model would show the verdict of the previous secret.
     """
+
+    def is_settled(credential: Json) -> bool:
+        return bool(credential["verification"]["status"] != "pending")
+
+    return _awaited(session, command, is_settled, seconds=seconds, clock=clock, pause=pause)
+
+
+def rotated(session: CliSession, command: ApiResponse, *, seconds: float) -> Json:
+    """Wait until the rotation that was requested is done or discarded, and return the credential."""
+
+    def is_settled(credential: Json) -> bool:
+        return not credential["rotation"] or credential["rotation"]["status"] != "pending"
+
+    return _awaited(session, command, is_settled, seconds=seconds, clock=monotonic, pause=sleep)
+
+
+def _awaited(
+    session: CliSession,
+    command: ApiResponse,
+    is_settled: Callable[[Json], bool],
+    *,
+    seconds: float,
+    clock: Callable[[], float],
+    pause: Callable[[float], None],
+) -> Json:
     credential: Json = command.body
     deadline = clock() + seconds
     while True:
         found = _after(session, credential["id"], command.position)
         credential = found or credential
-        settled = credential["verification"]["status"] != "pending"
-        if found is None or settled or clock() >= deadline:
+        if found is None or is_settled(credential) or clock() >= deadline:
             return credential
         pause(_POLL_SECONDS)
 

@@ -7,7 +7,7 @@ import click
 
 from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
-from regcred.cli.lookup import newest_verification, read_back, verified
+from regcred.cli.lookup import newest_verification, read_back, rotated, verified
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.presentation import credential_fields, verification_fields
 from regcred.cli.session import NO_VERDICT, REFUSED, CliSession
@@ -37,6 +37,29 @@ def settle(session: CliSession, command: ApiResponse, done: str, *, wait: int) -
         show(session, credential)
         notice(sentence(credential, done, waited=wait))
     leave(credential["verification"]["status"], waited=wait)
+
+
+def settle_rotation(session: CliSession, requested: ApiResponse, *, wait: int) -> None:
+    """Wait up to `wait` seconds until a requested rotation is done or discarded, show it, and exit."""
+    credential = rotated(session, requested, seconds=wait) if wait else read_back(session, requested)
+    rotation = credential["rotation"]
+    if rotation is None:
+        settle(session, requested, "rotated", wait=wait)
+        return
+    name, waits = credential["name"], rotation["status"] == "pending"
+    if session.as_json:
+        print_json(credential)
+    else:
+        show(session, credential)
+        if waits:
+            notice(
+                f"{name} has its former secret, because the new one is not verified yet; "
+                f"see `regcred credentials show {credential['id']}` later"
+            )
+        else:
+            why = rotation["code"] or rotation["reason"]
+            notice(f"{name} has its former secret, and the new one was discarded: {why}")
+    leave("pending" if waits else "failed", waited=wait)
 
 
 def show(session: CliSession, credential: Json) -> None:

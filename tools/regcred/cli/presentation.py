@@ -43,9 +43,22 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
         ("description", credential["description"]),
         ("expires", moment(credential["expires_at"])),
         ("frozen", "yes, its secret is issued to nobody" if credential.get("frozen") else "no"),
+        *_rotation(credential.get("rotation")),
         ("created", moment(credential["created_at"])),
         ("changed", moment(credential["updated_at"])),
     ]
+
+
+def _rotation(rotation: Json | None) -> Iterator[tuple[str, object]]:
+    """A rotation that waits for a login, or was discarded last."""
+    if rotation is None:
+        return
+    if rotation["status"] == "pending":
+        yield "new secret", f"waits for an accepted login until {moment(rotation['deadline'])}"
+    else:
+        yield "new secret", f"discarded: {rotation['code'] or rotation['reason']}"
+        if rotation["detail"]:
+            yield "why", rotation["detail"]
 
 
 def verification_fields(state: Json, advice: object) -> Iterator[tuple[str, object]]:

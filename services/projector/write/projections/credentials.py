@@ -71,12 +71,16 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
-        case CredentialFrozen() | CredentialThawed() | CredentialHostsChanged():
+        case (
+            CredentialFrozen()
+            | CredentialThawed()
+            | CredentialHostsChanged()
+            | CredentialAccessWithdrawn()
+            | CredentialSecretRolledBack()
+        ):
             values = {**_issuance_values(event), **stamp}
-        case CredentialRotationRequested() | CredentialRotationDiscarded():
-            values = {"rotation": rotation_json(event)}  # no change of the credential
-        case CredentialAccessWithdrawn() | CredentialSecretRolledBack():
-            values = stamp
+        case CredentialRotationRequested() | CredentialRotationDiscarded() as rotation:
+            values = {"rotation": rotation_json(rotation)}  # no change of the credential
         case CredentialRemoved():
             return [Delete("credentials", event.credential_id)]
         case VerificationSucceeded() | VerificationFailed():
@@ -96,11 +100,19 @@ def project(recorded: RecordedEvent) -> list[Change]:
 
 
 def _issuance_values(
-    event: CredentialFrozen | CredentialThawed | CredentialHostsChanged,
+    event: CredentialFrozen
+    | CredentialThawed
+    | CredentialHostsChanged
+    | CredentialAccessWithdrawn
+    | CredentialSecretRolledBack,
 ) -> dict[str, object]:
-    if isinstance(event, CredentialHostsChanged):  # the last verification was at the previous hosts
-        return {**columns(event.hosts), **_PENDING}
-    return {"frozen": isinstance(event, CredentialFrozen)}
+    match event:
+        case CredentialFrozen() | CredentialThawed():
+            return {"frozen": isinstance(event, CredentialFrozen)}
+        case CredentialHostsChanged():  # the last verification was at the previous hosts
+            return {**columns(event.hosts), **_PENDING}
+        case _:  # the event that follows has the change
+            return {}
 
 
 def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:

@@ -9,7 +9,7 @@ from regcred.cli.examples import examples
 from regcred.cli.force import Force, force_options, show_dry_run
 from regcred.cli.lookup import find
 from regcred.cli.moments import moment_option
-from regcred.cli.outcome import settle, wait_option
+from regcred.cli.outcome import settle, settle_rotation, wait_option
 from regcred.cli.secret_input import credential_of, secret_options
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
@@ -22,7 +22,7 @@ _KEYFILE_PREFIX = "_json_key"  # also `_json_key_base64`: Google's usernames for
     "rotate",
     epilog=examples(
         "regcred credentials rotate team-ghcr --expires 90d",
-        "regcred credentials rotate team-ghcr --password-file new-token",
+        "regcred credentials rotate team-ghcr --password-file new-token --only-if-verified",
         "regcred credentials rotate team-ecr --access-key-id AKIA…   # asks for the secret access key",
     ),
 )
@@ -33,6 +33,11 @@ _KEYFILE_PREFIX = "_json_key"  # also `_json_key_base64`: Google's usernames for
 @click.option("--location", metavar="ID", help="If it changes too.")
 @moment_option("--expires", "expires_at", ago=False, text="When the new secret expires: 90d, or RFC 3339.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
+@click.option(
+    "--only-if-verified",
+    is_flag=True,
+    help="Keep the current secret unless the registry accepts a login with the new one.",
+)
 @force_options("rotate")
 @wait_option(600)
 @of_account
@@ -46,6 +51,7 @@ def rotate(
     location: str | None,
     expires_at: str | None,
     never_expires: bool,
+    only_if_verified: bool,
     wait: int,
     **secret: Any,
 ) -> None:
@@ -73,9 +79,14 @@ def rotate(
         body["location"] = location
     if expires_at or never_expires:
         body["expires_at"] = expires_at
+    if only_if_verified:
+        body["verify"] = "required"
     if force.dry_run:
         show_dry_run(session, found, "PUT", "/secret", body)
         return
     path = session.path("credentials", found.body["id"], "secret")
     changed = session.api.change("PUT", path, found.etag, body, force.parameters)
-    settle(session, changed, "rotated", wait=wait)
+    if only_if_verified:
+        settle_rotation(session, changed, wait=wait)
+    else:
+        settle(session, changed, "rotated", wait=wait)
