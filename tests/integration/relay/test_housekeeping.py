@@ -39,7 +39,7 @@ def test_the_secret_of_a_discarded_rotation_is_destroyed_and_the_current_one_sta
     assert services.readable(path) == [1, 2], "it is needed until it is verified"
     rotate(REQUEST, path.credential_id, None, lambda _: a_secret("right"))
     services.take()
-    assert services.readable(path) == [1, 3]
+    waiting(lambda: services.readable(path) == [1, 3])
 
 
 def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(services: Services) -> None:
