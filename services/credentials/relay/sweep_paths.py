@@ -23,6 +23,7 @@ _REMOVED = """
 SELECT EXISTS (SELECT FROM es.events WHERE stream_id = %s AND type = 'credential.removed')
 """
 # Only the log decides: a row of `credentials.current` could have been changed by hand.
+# A version is replaced by a rotation, after its grace, or was that of a discarded rotation.
 # The grace is counted from when the database recorded the rotation: `previous_valid_until` is a time of the
 # clock of the process that wrote it.
 _FACTS = """
@@ -37,7 +38,12 @@ LEFT JOIN LATERAL (
                                 - (e.meta->>'occurred_at')::timestamptz)) AS until
     FROM es.events e
     WHERE e.stream_id = %(id)s AND e.type = 'credential.secret_rotated'
-      AND (e.data#>>'{previous_secret,version}')::integer = v.version) AS r ON true
+      AND (e.data#>>'{previous_secret,version}')::integer = v.version
+    UNION ALL
+    SELECT max(e.recorded_at) FROM es.events e
+    WHERE e.stream_id = %(id)s AND e.type = 'credential.rotation_discarded'
+      AND (e.data->>'secret_version')::integer = v.version
+    ORDER BY 1 DESC NULLS LAST LIMIT 1) AS r ON true
 LEFT JOIN credentials.unreferenced_secrets u ON u.credential_id = %(id)s AND u.version = v.version
 """
 _RECORD = """

@@ -56,3 +56,26 @@ BEGIN
     END IF;
     RETURN done;
 END $$;
+
+-- As before. The secret of a discarded rotation need not remain.
+CREATE OR REPLACE FUNCTION credentials.needs_secret(credential uuid, secret_version integer) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (SELECT FROM es.events e WHERE e.stream_id = credential AND e.type = 'credential.removed')
+       AND (secret_version = (SELECT (e.data#>>'{secret,version}')::integer FROM es.events e
+                              WHERE e.stream_id = credential AND e.type IN ('credential.added', 'credential.secret_rotated')
+                              ORDER BY e.version DESC LIMIT 1)
+            OR (SELECT max(e.recorded_at + ((e.data->>'previous_valid_until')::timestamptz
+                                            - (e.meta->>'occurred_at')::timestamptz)) > clock_timestamp()
+                FROM es.events e
+                WHERE e.stream_id = credential AND e.type = 'credential.secret_rotated'
+                  AND (e.data#>>'{previous_secret,version}')::integer = secret_version)
+            OR NOT EXISTS (SELECT FROM es.events e
+                           WHERE e.stream_id = credential AND e.type = 'credential.secret_rotated'
+                             AND (e.data#>>'{previous_secret,version}')::integer = secret_version)
+               AND NOT EXISTS (SELECT FROM es.events e
+                               WHERE e.stream_id = credential AND e.type = 'credential.rotation_discarded'
+                                 AND (e.data->>'secret_version')::integer = secret_version)
+               AND NOT EXISTS (SELECT FROM credentials.unreferenced_secrets u
+                               WHERE u.credential_id = credential AND u.version = secret_version
+                                 AND u.discarded_at IS NOT NULL)) IS TRUE
+$$;

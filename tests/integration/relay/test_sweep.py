@@ -62,6 +62,19 @@ def test_a_changed_row_of_the_deciding_state_deletes_no_secret(services: Service
     assert _sightings(services) == 0
 
 
+def test_the_secret_of_a_discarded_rotation_is_destroyed(services: Services) -> None:
+    """Housekeeping destroys it at once; if that event became a dead letter, the sweep does."""
+    path = services.added()
+    rotate = services.credentials.rotations.rotate
+    rotate(REQUEST, path.credential_id, None, lambda _: a_secret("wrong"), only_if_verified=True)
+    services.sweep()
+    assert services.readable(path) == [1, 2]
+    rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"), grace=timedelta(hours=1))
+    services.sweep()
+    assert services.readable(path) == [1, 3]
+    assert _sightings(services) == 0
+
+
 def test_a_replaced_secret_is_destroyed_after_its_grace(services: Services) -> None:
     path = services.added()
     rotate = services.credentials.rotations.rotate
